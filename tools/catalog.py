@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
-
-from tools.problems import Problem, nearest, rule
-from tools.reading import Document, Refused, read
-from tools.schema import ID_PATTERN, KINDS, Challenge, Dataset, Entry, Manifest, Paper, Survey, Workshop
-from tools.schema_errors import schema_problems
+from tools.draft import read_all
+from tools.manifest import Manifest
+from tools.problems import Problem
+from tools.rules import check
+from tools.schema import KINDS, Challenge, Dataset, Entry, Paper, Survey, Workshop
 
 ROOT = Path(__file__).resolve().parent.parent
-MANIFEST = "catalog.yaml"
-OTHER_FILES = {"links.jsonl"}
-"""What else may stand in catalog/."""
 
 
 @dataclass(frozen=True)
@@ -39,87 +34,10 @@ class Catalog:
                 yield kind, entry_id, entry
 
 
-@dataclass
-class Draft:
-    """What was read so far: the rules look at this, whether or not every file is right."""
-
-    root: Path
-    manifest: Manifest | None = None
-    entries: dict[str, dict[str, BaseModel]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
-    ids: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
-    """All files' ids, those with problems too: a reference to a broken entry isn't a second mistake."""
-    documents: dict[str, Document] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def document(self, kind: str, entry_id: str) -> Document:
-        """The file of an entry."""
-        return self.documents[f"catalog/{kind}/{entry_id}.yaml"]
-
-    def all(self, *kinds: str) -> Iterator[tuple[Document, str, BaseModel]]:
-        """File, id and entry of all entries of these kinds that could be read."""
-        for kind in kinds:
-            for entry_id, entry in self.entries[kind].items():
-                yield self.document(kind, entry_id), entry_id, entry
-
-
 def load(root: Path = ROOT) -> tuple[Catalog | None, list[Problem]]:
     """Reads, validates and cross-checks the catalog below `root`; no catalog where there is any problem."""
     draft = read_all(root)
-    from tools.rules import check  # the rules look at drafts, so they import this module
-
     problems = sorted({*draft.problems, *check(draft)})
     if problems or draft.manifest is None:
         return None, problems
     return Catalog(root, draft.manifest, **draft.entries), []
-
-
-def read_all(root: Path) -> Draft:
-    """Every file of the catalog, each validated by itself."""
-    draft = Draft(root)
-    draft.manifest = _read_model(draft, root / MANIFEST, MANIFEST, Manifest)
-    for kind, file in _files(draft):
-        draft.ids[kind].add(file.stem)
-        entry = _read_model(draft, file, f"catalog/{kind}/{file.name}", KINDS[kind])
-        if entry is not None:
-            draft.entries[kind][file.stem] = entry
-    return draft
-
-
-def _read_model(draft: Draft, file: Path, name: str, model: type[BaseModel]) -> BaseModel | None:
-    try:
-        document = draft.documents[name] = read(file, name)
-        return model.model_validate(document.data)
-    except Refused as refused:
-        draft.problems += refused.problems
-    except ValidationError as error:
-        draft.problems += schema_problems(model, document, error)
-    return None
-
-
-@rule("file-name")
-def _files(draft: Draft) -> Iterator[tuple[str, Path]]:
-    """Entries stand in catalog/<kind>/<id>.yaml, and nothing else does.
-
-    The file's name is the entry's id and its page's address; a file with another name or place would never be read.
-    Rename the file (lower-case letters, digits and single hyphens, then .yaml), or move it.
-    """
-    folder = draft.root / "catalog"
-    for item in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if item.name in OTHER_FILES or item.name.startswith("."):
-            continue
-        if item.name not in KINDS or not item.is_dir():
-            message = f"expected one of the folders {', '.join(KINDS)}{nearest(item.name, KINDS)}"
-            draft.problems.append(Problem(f"catalog/{item.name}", 1, 1, "", message, "file-name"))
-            continue
-        for file in sorted(item.iterdir()):
-            if file.name.startswith("."):
-                continue
-            if file.suffix == ".yaml" and _is_id(file.stem):
-                yield item.name, file
-            else:
-                message = "expected a name such as transfg.yaml: lower-case letters, digits, single hyphens, .yaml"
-                draft.problems.append(Problem(f"catalog/{item.name}/{file.name}", 1, 1, "", message, "file-name"))
-
-
-def _is_id(word: str) -> bool:
-    return re.fullmatch(ID_PATTERN, word) is not None

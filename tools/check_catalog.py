@@ -44,8 +44,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def explain(rule_id: str) -> int:
     """Prints one rule's explanation, or all of them."""
-    import tools.rules  # noqa: F401  registers the rules, where nothing was checked yet
-
     if rule_id != "all" and rule_id not in RULES:
         print(f'no rule "{rule_id}"{nearest(rule_id, RULES)}; the rules are: {", ".join(sorted(RULES))}', file=sys.stderr)
         return 2

@@ -1,7 +1,7 @@
 """What an entry of the catalog may say: one pydantic model a kind of entry, strict, with no field beyond those here.
 
-The order of a part's fields is the order in which `tools.normalize` writes them; an entry's own is FIELD_ORDER. A field's description is the text that the
-contributor's guide and the JSON Schema show. What one model can't see (references, duplicates) is checked by `tools.rules`.
+A part's fields are written in the order of its model, an entry's own in that of `FIELD_ORDER`. A field's description is the
+text that messages show. What one model can't see (references, duplicates) is checked by `tools.rules`.
 """
 
 from __future__ import annotations
@@ -361,128 +361,6 @@ class Challenge(Entry):
     """Datasets of the catalog that it uses."""
     summary: Text = Field(json_schema_extra=Folded)
     """One to four sentences."""
-
-
-# ------------------------------------------------------------------------------------------------------------ manifest
-
-
-class Term(Model):
-    """A word of the vocabulary."""
-
-    name: Text
-    """As shown."""
-    definition: Text = Field(json_schema_extra=Folded)
-    """One sentence."""
-
-
-class Venue(Model):
-    """A conference, journal or archive."""
-
-    name: Text
-    """In full."""
-    short: Text
-    """As shown beside a year."""
-    kind: Literal["conference", "journal", "preprint", "workshop", "report", "web"]
-    """What it is: decides the BibTeX type."""
-    proceedings: Text | None = None
-    """What its proceedings are called in a BibTeX booktitle."""
-    publisher: Text | None = None
-    """Who publishes it."""
-    aliases: list[Text] | None = None
-    """Other spellings, for the tools that read BibTeX."""
-
-
-class Backbone(Model):
-    """A network that methods build on."""
-
-    model_config = inline()
-
-    name: Text
-    """As shown."""
-    family: Id
-    """Which backbones are compared with each other: resnet, vit, …"""
-    timm: Text | None = None
-    """Its name in timm, where it has one."""
-
-
-class Metric(Model):
-    """A measure."""
-
-    model_config = inline()
-
-    name: Text
-    """As shown."""
-    unit: Literal["%", ""]
-    """Percent or none."""
-    direction: Literal["higher", "lower"]
-    """Which is better."""
-    bounds: Annotated[list[float], Field(min_length=2, max_length=2)]
-    """The smallest and largest possible value."""
-
-
-class Leaderboard(Model):
-    """One table of results."""
-
-    model_config = inline()
-
-    dataset: Id
-    """Its dataset."""
-    metric: Id
-    """Its metric."""
-    split: Id
-    """The split that results are measured on."""
-
-
-class SeedList(Model):
-    """The list that the catalog started from."""
-
-    name: Text
-    """Its name, as visitors read it."""
-    url: Url
-    """Its address."""
-    commit: Text = Field(json_schema_extra=Quoted)
-    """The commit that was read."""
-    date: datetime.date
-    """The commit's date."""
-    terms: Text
-    """Its licence, and what was taken from it."""
-    corrections: list[Correction] | None = None
-    """What it had wrong that belongs to no single entry."""
-
-
-class Manifest(Model):
-    """catalog.yaml: what the catalog is, and its vocabulary."""
-
-    name: Text
-    """The catalog's name."""
-    tagline: Text
-    """One line."""
-    site: Url
-    """The site's address: the one place where it stands."""
-    repository: Url
-    """The repository's address: likewise."""
-    seed_list: SeedList
-    """The list the catalog started from."""
-    levels: dict[Id, Term]
-    """How far a claim can be trusted: what each level means, the weakest first."""
-    approaches: dict[Id, Term]
-    """Groups of methods."""
-    mechanisms: dict[Id, Term]
-    """Devices that methods of several groups use."""
-    extras: dict[Id, Term]
-    """Annotation or data beyond labels and pretraining."""
-    test_time: dict[Id, Term]
-    """Test-time tricks."""
-    metrics: dict[Id, Metric]
-    """Measures."""
-    leaderboards: list[Leaderboard]
-    """Which tables the site shows."""
-    venues: dict[Id, Venue]
-    """Where papers are published."""
-    backbones: dict[Id, Backbone]
-    """Networks."""
-    pretraining: dict[Id, Term]
-    """What backbones were trained on before."""
 
 
 # The order in which an entry's fields are written, whatever kind it is: what it is, what it says, where it comes from.

@@ -107,7 +107,7 @@ def wrong_value(model: type[BaseModel], document: Document, details: dict[str, A
         return f'found "{_short(value)}", expected {PATTERNS.get(context["pattern"], context["pattern"])}'
     if kind == "value_error":
         return str(context["error"])
-    return f'found {_short(value)}: {details["msg"][0].lower()}{details["msg"][1:]}'
+    return f"found {_short(value)}: {details['msg'][0].lower()}{details['msg'][1:]}"
 
 
 TRANSLATIONS: dict[str, Callable[..., str]] = {"missing": missing, "extra_forbidden": unknown} | {

@@ -108,7 +108,7 @@ def test_loading_and_writing_an_entry_gives_the_same_bytes(file):
 @pytest.mark.parametrize(
     "text",
     ["no", "2103.07976", "1e3", "a: b", "a #b", "trailing:", "#x", "- x", "[x]", "{x}", "it's", 'say "x"', "&a", "*a", "!x", "@x",
-     "back\\slash", "null", "~", "2020-01-01", "a, b", "x]", "ünïcode", "日本語", "a\u2028b", "a\x85b", "0x1F", "1_000", "12:30", "<<",
+     "back\\slash", "null", "~", "2020-01-01", "a, b", "x]", "ünïcode", "日本語", "a\u2028b", "a\x85b", "0x1F", "1_000", "12:30", "<<", "15 part locations", "8 e5",
      "x" * 300, "word " * 60 + "end"],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["plain", "flow", "block", "folded"])

@@ -11,6 +11,7 @@ from tools.rules import CHECKS
 KESTREL, SISKIN = "catalog/papers/kestrel.yaml", "catalog/papers/siskin.yaml"
 FEATHERS, MANIFEST = "catalog/datasets/feathers.yaml", "catalog.yaml"
 
+# fmt: off
 # file, what is replaced, by what, where the message points, the rule, what the message says
 BROKEN = [
     (KESTREL, "dataset: feathers\n    metric: top-1\n    value: 93.2", "dataset: feather\n    metric: top-1\n    value: 93.2",
@@ -68,7 +69,7 @@ BROKEN = [
     (SISKIN, "no_results: >-\n  The journal prints pictures only.\n", "", "1:1", "results-missing", "found neither results nor no_results"),
     (SISKIN, "formerly: [siskin-net]", "formerly: [siskin-net, kestrel]", "12:24", "formerly-taken", '"kestrel" belongs to papers/kestrel already'),
     (SISKIN, "formerly:", "implementation:\n  file: implementations/siskin.py\n  claim: {dataset: feathers, metric: top-1, value: 1.0}\nformerly:",
-     "13:9", "implementation-claim", "implementation.file: expected the file implementations/siskin.py, which does not exist"),
+     "13:9", "implementation-claim", "implementation.file: the file implementations/siskin.py doesn't exist"),
     (FEATHERS, "classes: 100", "classes: 90", "1:1", "field-value", "levels: the largest is 100, but classes is 90"),
     (FEATHERS, "{train: 3000, test: 2000}", "{train: 3000, test: 0}", "8:29", "field-value", "splits.test: found 0: input should be greater than"),
     (FEATHERS, '"0123456789abcdef0123456789abcdef"', '"0123"', "14:10", "field-value", 'found "0123", expected 32 hexadecimal digits'),
@@ -85,9 +86,12 @@ BROKEN = [
     (MANIFEST, "short: JB, kind: journal", "short: JB, kind: journal, aliases: [ICB]", "29:7", "alias-taken", '"ICB" names the venue icb already'),
     (MANIFEST, "  listed: {name", "  trusted: {name", "12:3", "levels-defined", "found trusted, sourced, expected listed, sourced"),
 ]
+# fmt: on
 
 
-@pytest.mark.parametrize(("file", "old", "new", "where", "rule", "message"), BROKEN, ids=[f"{b[4]}-{i}" for i, b in enumerate(BROKEN)])
+@pytest.mark.parametrize(
+    ("file", "old", "new", "where", "rule", "message"), BROKEN, ids=[f"{b[4]}-{i}" for i, b in enumerate(BROKEN)]
+)
 def test_a_broken_entry_is_named_by_place_and_rule(problems_after, file, old, new, where, rule, message):
     found = [p for p in problems_after(file, old, new) if p.rule == rule]
     assert found, f"expected {rule}"
@@ -140,7 +144,7 @@ def test_a_file_with_another_name_or_place_is_refused(tree):
     (tree / "catalog" / "paper").mkdir()
     found = [str(p) for p in load(tree)[1]]
     assert found == [
-        "catalog/paper:1:1: expected one of the folders papers, datasets, workshops, challenges, surveys; did you mean \"papers\"?",
+        'catalog/paper:1:1: expected one of the folders papers, datasets, workshops, challenges, surveys; did you mean "papers"?',
         "catalog/papers/Kestrel_2.yml:1:1: expected a name such as transfg.yaml: lower-case letters, digits, single hyphens, .yaml",
     ]
 

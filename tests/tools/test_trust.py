@@ -9,7 +9,9 @@ from tools.trust import agrees, level
 
 
 def result(*sources: dict) -> Result:
-    return Result.model_validate({"dataset": "d", "metric": "top-1", "value": 86.58, "backbone": "vgg-19", "sources": list(sources)})
+    return Result.model_validate(
+        {"dataset": "d", "metric": "top-1", "value": 86.58, "backbone": "vgg-19", "sources": list(sources)}
+    )
 
 
 @pytest.mark.parametrize(

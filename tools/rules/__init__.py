@@ -1,0 +1,40 @@
+"""What one entry's model can't see: references, duplicates, and claims against their sources.
+
+A rule is a small generator of problems from everything that was read. Its docstring says what is wrong, why it matters, and
+how to mend it; `python -m tools.check_catalog --explain ID` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from tools.draft import Draft
+from tools.problems import Problem
+from tools.rules import duplicates, form, references, results
+
+CHECKS: Collection[Callable[[Draft], Iterable[Problem]]] = (
+    references.vocabulary,
+    references.references,
+    references.leaderboards,
+    references.splits,
+    references.formerly,
+    duplicates.papers,
+    duplicates.claims,
+    duplicates.aliases,
+    results.metric_bounds,
+    results.runs_mean,
+    results.corrections,
+    results.protocol_fields,
+    results.results_missing,
+    results.implementation_claims,
+    form.https,
+    form.arxiv_links,
+    form.years,
+    form.levels,
+    form.normal_form,
+)
+
+
+def check(draft: Draft) -> list[Problem]:
+    """All rules over all entries that could be read."""
+    return [problem for check_rule in CHECKS for problem in check_rule(draft)]
