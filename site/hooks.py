@@ -1,0 +1,69 @@
+"""Gives MkDocs the pages that tools.render makes of the catalog; the rest is in tools/."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.livereload import LiveReloadServer
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import render  # noqa: E402
+from tools.catalog import load  # noqa: E402
+
+WATCHED = ("catalog.yaml", "catalog", "site/templates", "site/assets")
+state = {"serving": False, "paths": ["index.md"]}
+
+
+def on_startup(command: str, **_: object) -> None:
+    """Notes whether this is `mkdocs serve`, which goes on when the catalog is broken."""
+    state["serving"] = command == "serve"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Reads the catalog, and takes the site's name and addresses from it."""
+    catalog, problems = load(ROOT)
+    if catalog is None and not state["serving"]:
+        raise PluginError("The catalog has problems:\n" + "\n".join(map(str, problems)))
+    if catalog is not None:
+        config.site_name = catalog.manifest.name
+        config.site_description = catalog.manifest.tagline
+        # Not as repo_url: Material would ask GitHub for the number of stars on every visit.
+        config.extra["social"] = [
+            {"icon": "fontawesome/brands/git-alt", "link": catalog.manifest.repository, "name": "Repository"}
+        ]
+        if not state["serving"]:
+            config.site_url = catalog.manifest.site
+    state["catalog"], state["problems"] = catalog, problems
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the rendered pages and the assets; or, while the catalog is broken, one page that says so in place of them all."""
+    if state["catalog"] is not None:
+        rendered = render.render(state["catalog"])
+        state["paths"] = list(rendered)
+    else:
+        rendered = dict.fromkeys([*state["paths"], *_navigation(config)], render.error_page(state["problems"]))
+    for path, text in rendered.items():
+        if files.get_file_from_path(path) is None:
+            files.append(File.generated(config, path, content=text))
+    for asset in sorted((ROOT / "site" / "assets").iterdir()):
+        files.append(File.generated(config, f"assets/{asset.name}", abs_src_path=str(asset)))
+    return files
+
+
+def _navigation(config: MkDocsConfig) -> list[str]:
+    return [path for entry in config.nav or () for path in entry.values()]
+
+
+def on_serve(server: LiveReloadServer, **_: object) -> LiveReloadServer:
+    """Builds again when the catalog, a template or an asset changes."""
+    for name in WATCHED:
+        server.watch(str(ROOT / name))
+    return server
