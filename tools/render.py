@@ -23,6 +23,7 @@ if __name__ == "__main__" and not __package__:
 
 from tools import pages
 from tools.catalog import ROOT, Catalog, load
+from tools.pages.addresses import address, relative
 from tools.problems import Problem
 
 SITE = ROOT / "site"
@@ -37,8 +38,8 @@ def render(catalog: Catalog) -> dict[str, str]:
 def _page(path: str, template: str, data: dict[str, Any]) -> str:
     """One page; `data["meta"]` becomes its front matter."""
     meta = "".join(f"{name}: {json.dumps(value, ensure_ascii=True)}\n" for name, value in data["meta"].items())
-    here = pages.address(path)
-    body = _environment().get_template(template).render(data, url=lambda target: pages.relative(here, target))
+    here = address(path)
+    body = _environment().get_template(template).render(data, url=lambda target: relative(here, target))
     return f"---\n{meta}---\n\n{body.strip()}\n"
 
 
@@ -46,7 +47,7 @@ def _redirect(path: str, target: str, site: str) -> str:
     """A page that sends its visitors on; with a link, for those whose browser doesn't."""
     here = path.removesuffix("index.html")
     template = _environment().get_template("redirect.html.j2")
-    return template.render(target=pages.relative(here, target), canonical=site + target)
+    return template.render(target=relative(here, target), canonical=site + target)
 
 
 def error_page(problems: list[Problem]) -> str:

@@ -1,0 +1,31 @@
+"""What each page shows: plain objects for the templates, one function a kind of page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tools.catalog import Catalog
+from tools.pages import data, lists, papers
+from tools.pages.addresses import Page, entry_address
+
+
+def all_pages(catalog: Catalog) -> Iterator[Page]:
+    """Every rendered page."""
+    yield lists.home(catalog)
+    yield papers.papers(catalog)
+    yield from (papers.paper(catalog, paper_id) for paper_id in catalog.papers)
+    yield data.leaderboards(catalog)
+    yield from (data.leaderboard(catalog, index) for index in range(len(catalog.manifest.leaderboards)))
+    yield lists.approaches(catalog)
+    yield data.datasets(catalog)
+    yield from (data.dataset(catalog, dataset_id) for dataset_id in catalog.datasets)
+    yield lists.events(catalog)
+    yield lists.surveys(catalog)
+    yield lists.corrections(catalog)
+
+
+def redirects(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """The pages of former ids, and where below the site's address they lead to."""
+    for kind, entry_id, entry in catalog.entries():
+        for old in entry.formerly or ():
+            yield f"{kind}/{old}/index.html", entry_address(kind, entry_id)

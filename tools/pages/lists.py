@@ -1,0 +1,120 @@
+"""The home page and the pages that list: approaches, events, surveys, corrections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tools.bibtex import bibtex
+from tools.catalog import Catalog
+from tools.pages.addresses import Page, issue, meta
+from tools.pages.parts import CORRECTION_KINDS, all_corrections, board_card, show_link
+from tools.pages.rows import badge
+
+
+def home(catalog: Catalog) -> Page:
+    """What Finch is, how to read a number, and where to go on."""
+    results = [result for paper in catalog.papers.values() for result in paper.results or ()]
+    counts = Counter(badge(catalog, result)["id"] for result in results)
+    listed = all_corrections(catalog)
+    data = {
+        "meta": meta(
+            f"{catalog.manifest.name} · {catalog.manifest.tagline}", catalog.manifest.tagline, hide=["navigation", "toc"]
+        ),
+        "name": catalog.manifest.name,
+        "numbers": [
+            (len(catalog.papers), "papers", "papers/"),
+            (len(results), "results", "leaderboards/"),
+            (len(catalog.datasets), "datasets", "datasets/"),
+            (len(listed), "corrections", "corrections/"),
+        ],
+        "levels": [
+            {"id": level_id, "term": term, "count": counts[level_id]} for level_id, term in catalog.manifest.levels.items()
+        ],
+        "boards": [board_card(catalog, board.dataset) for board in catalog.manifest.leaderboards],
+        "approaches": [
+            (approach_id, term.name, sum(approach_id in p.approaches for p in catalog.papers.values()))
+            for approach_id, term in catalog.manifest.approaches.items()
+        ],
+        "list": catalog.manifest.seed_list,
+        "repository": catalog.manifest.repository,
+    }
+    return "index.md", "home.md.j2", data
+
+
+def approaches(catalog: Catalog) -> Page:
+    """What each approach and mechanism is, and which papers take it."""
+    data = {
+        "meta": meta("Approaches", "How methods of fine-grained classification work, and which papers take which way."),
+        "groups": [
+            ("Approaches", [_term(catalog, "approaches", a, t) for a, t in catalog.manifest.approaches.items()]),
+            ("Mechanisms", [_term(catalog, "mechanisms", m, t) for m, t in catalog.manifest.mechanisms.items()]),
+        ],
+        "list": catalog.manifest.seed_list,
+    }
+    return "approaches.md", "approaches.md.j2", data
+
+
+def _term(catalog: Catalog, field: str, term_id: str, term: Any) -> dict[str, Any]:
+    members = [(i, p) for i, p in catalog.papers.items() if term_id in (getattr(p, field) or ())]
+    return {"id": term_id, "term": term, "papers": sorted(members, key=lambda item: (-item[1].year, item[0]))}
+
+
+def events(catalog: Catalog) -> Page:
+    """Workshops and challenges."""
+    data = {
+        "meta": meta("Workshops and challenges", "Where the field meets and competes."),
+        "groups": [
+            ("Workshops", [_event(catalog, *item) for item in catalog.workshops.items()]),
+            ("Challenges", [_event(catalog, *item) for item in catalog.challenges.items()]),
+        ],
+    }
+    return "workshops-and-challenges.md", "events.md.j2", data
+
+
+def _event(catalog: Catalog, entry_id: str, entry: Any) -> dict[str, Any]:
+    venue = catalog.manifest.venues[entry.venue].short if entry.venue else None
+    facts = [f"{venue} {entry.year}" if venue else str(entry.year), getattr(entry, "place", None)]
+    facts.append(entry.date.strftime("%-d %B %Y") if getattr(entry, "date", None) else None)
+    return {
+        "id": entry_id,
+        "entry": entry,
+        "facts": [fact for fact in facts if fact],
+        "links": [show_link(link) for link in entry.links or ()],
+        "corrections": len(entry.corrections or ()),
+    }
+
+
+def surveys(catalog: Catalog) -> Page:
+    """Surveys and lists, the newest first."""
+    entries = sorted(catalog.surveys.items(), key=lambda item: (-item[1].year, item[0]))
+    data = {
+        "meta": meta("Surveys", "Surveys of fine-grained image analysis, and lists that are kept up."),
+        "surveys": [
+            {
+                "id": i,
+                "entry": s,
+                "venue": catalog.manifest.venues[s.venue],
+                "links": [show_link(link) for link in s.links or ()],
+                "newer": catalog.surveys.get(s.superseded_by) if s.superseded_by else None,
+                "bibtex": bibtex(s, catalog.manifest),
+            }
+            for i, s in entries
+        ],
+    }
+    return "surveys.md", "surveys.md.j2", data
+
+
+def corrections(catalog: Catalog) -> Page:
+    """Everything that the list had wrong, by kind."""
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in CORRECTION_KINDS}
+    for item in all_corrections(catalog):
+        found[item["kind"]].append(item)
+    data = {
+        "meta": meta("Corrections", "What the list that the catalog started from had wrong, with the evidence."),
+        "groups": [(kind, name, found[kind]) for kind, name in CORRECTION_KINDS.items() if found[kind]],
+        "count": sum(map(len, found.values())),
+        "list": catalog.manifest.seed_list,
+        "report": issue(catalog, "Correction: ", "Entry: \nWhat it says: \nWhat is right: \nWhere it can be read: "),
+    }
+    return "corrections.md", "corrections.md.j2", data

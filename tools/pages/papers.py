@@ -1,0 +1,133 @@
+"""The list of papers, and a page a paper."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from tools.bibtex import bibtex
+from tools.catalog import Catalog
+from tools.pages.addresses import Page, entry_address, issue, meta
+from tools.pages.parts import show_correction, show_link
+from tools.pages.rows import badge, protocol_row
+from tools.schema import Paper
+
+
+def papers(catalog: Catalog) -> Page:
+    """All papers by year, newest first, with what the filter looks at."""
+    years: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for paper_id, entry in sorted(catalog.papers.items(), key=lambda item: (-item[1].year, item[1].title.casefold())):
+        years[entry.year].append(_paper_card(catalog, paper_id, entry))
+    used = {card["venue"] for cards in years.values() for card in cards}
+    data = {
+        "meta": meta("Papers", f"{len(catalog.papers)} papers on fine-grained visual classification, by year.", hide=["toc"]),
+        "years": years,
+        "count": len(catalog.papers),
+        "approaches": catalog.manifest.approaches,
+        "venues": {venue_id: venue for venue_id, venue in catalog.manifest.venues.items() if venue_id in used},
+    }
+    return "papers/index.md", "papers.md.j2", data
+
+
+def _paper_card(catalog: Catalog, paper_id: str, entry: Paper) -> dict[str, Any]:
+    return {
+        "id": paper_id,
+        "entry": entry,
+        "venue": entry.venue,
+        "venue_name": f"{catalog.manifest.venues[entry.venue].short} {entry.year}",
+        "authors": _et_al(entry.authors),
+        "approaches": [(a, catalog.manifest.approaches[a].name) for a in entry.approaches],
+        "code": any(link.kind == "code" and link.official for link in entry.links or ()),
+        "results": len(entry.results or ()),
+        "text": " ".join([entry.name or "", entry.title, *entry.authors]).casefold(),
+    }
+
+
+def paper(catalog: Catalog, paper_id: str) -> Page:
+    """All that is known of one paper."""
+    entry, manifest = catalog.papers[paper_id], catalog.manifest
+    venue = manifest.venues[entry.venue]
+    data = {
+        "meta": meta(
+            f"{entry.name or entry.title} ({venue.short} {entry.year})",
+            entry.summary,
+            citation=_citation(catalog, entry),
+            jsonld=_jsonld(catalog, paper_id),
+            hide=["navigation"],
+        ),
+        "entry": entry,
+        "venue": venue,
+        "links": [show_link(link) for link in entry.links or ()],
+        "approaches": [(a, manifest.approaches[a]) for a in entry.approaches],
+        "mechanisms": [(m, manifest.mechanisms[m]) for m in entry.mechanisms or ()],
+        "results": [protocol_row(catalog, result) for result in entry.results or ()],
+        "reproductions": [protocol_row(catalog, run) for run in entry.reproductions or ()],
+        "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
+        "bibtex": bibtex(entry, manifest),
+        "missing": _missing(catalog, paper_id),
+        "report": issue(catalog, f"{entry.name or entry.title}: ", f"Entry: catalog/papers/{paper_id}.yaml\n\n"),
+        "list": manifest.seed_list,
+    }
+    return f"papers/{paper_id}.md", "paper.md.j2", data
+
+
+def _missing(catalog: Catalog, paper_id: str) -> list[dict[str, str]]:
+    """What the entry lacks, and a prefilled form to give it."""
+    entry = catalog.papers[paper_id]
+    listed = sum(badge(catalog, result)["id"] == "listed" for result in entry.results or ())
+    lacks = {
+        "an official implementation that we could find": not any(
+            link.kind == "code" and link.official for link in entry.links or ()
+        ),
+        f"a place in the paper for {listed} of its values": bool(listed),
+        "a DOI": not (entry.ids and entry.ids.doi),
+        "results": not entry.results,
+        "our own implementation": entry.implementation is None,
+    }
+    body = f"Entry: catalog/papers/{paper_id}.yaml\n\nWhat is missing: {{}}\nWhere it can be read (address, table or page): "
+    return [
+        {"what": what, "url": issue(catalog, f"{entry.name or entry.title}: {what}", body.format(what))}
+        for what, is_missing in lacks.items()
+        if is_missing
+    ]
+
+
+def _citation(catalog: Catalog, entry: Paper) -> dict[str, list[str]]:
+    """The citation_* meta tags that reference managers and scholarly search engines read."""
+    venue = catalog.manifest.venues[entry.venue]
+    where = "citation_journal_title" if venue.kind == "journal" else "citation_conference_title"
+    first, _, last = (entry.pages or "").partition("-")
+    tags = {
+        "citation_title": [entry.title],
+        "citation_author": list(entry.authors),
+        "citation_publication_date": [str(entry.year)],
+        where: [venue.name] if venue.kind != "preprint" else [],
+        "citation_volume": [entry.volume],
+        "citation_issue": [entry.number],
+        "citation_firstpage": [first],
+        "citation_lastpage": [last],
+        "citation_doi": [entry.ids and entry.ids.doi],
+        "citation_arxiv_id": [entry.ids and entry.ids.arxiv],
+    }
+    return {name: [value for value in values if value] for name, values in tags.items() if any(values)}
+
+
+def _jsonld(catalog: Catalog, paper_id: str) -> dict[str, Any]:
+    """The paper as schema.org's ScholarlyArticle."""
+    entry = catalog.papers[paper_id]
+    ids = [f"https://doi.org/{entry.ids.doi}" if entry.ids and entry.ids.doi else None]
+    ids.append(f"https://arxiv.org/abs/{entry.ids.arxiv}" if entry.ids and entry.ids.arxiv else None)
+    return {
+        "@context": "https://schema.org",
+        "@type": "ScholarlyArticle",
+        "headline": entry.title,
+        "author": [{"@type": "Person", "name": author} for author in entry.authors],
+        "datePublished": str(entry.year),
+        "isPartOf": {"@type": "PublicationVolume", "name": catalog.manifest.venues[entry.venue].name},
+        "sameAs": [address for address in ids if address],
+        "url": catalog.manifest.site + entry_address("papers", paper_id),
+    }
+
+
+def _et_al(authors: list[str]) -> str:
+    return ", ".join(authors) if len(authors) <= 3 else f"{authors[0]}, {authors[1]} and {len(authors) - 2} more"

@@ -1,0 +1,94 @@
+"""What several kinds of page show alike: links, corrections, cards of leaderboards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tools.catalog import Catalog
+from tools.pages.addresses import entry_address
+from tools.pages.rows import board_row, spelled
+from tools.schema import Correction, Entry, Link
+
+CORRECTION_KINDS = {
+    "value": "Values",
+    "backbone": "Backbones",
+    "venue": "Venues",
+    "year": "Years",
+    "title": "Titles",
+    "name": "Names",
+    "group": "Groups",
+    "link": "Addresses",
+    "missing": "Left out",
+    "markdown": "Markdown",
+    "text": "Wording",
+}
+LINK_NAMES = {"paper": "Paper", "pdf": "PDF", "project": "Project page", "video": "Video", "home": "Home page"} | {
+    "data": "Download page",
+    "mirror": "Mirror",
+    "papers": "Papers",
+}
+
+
+def show_link(link: Link) -> dict[str, Any]:
+    """A link as a button: what stands there, and on which host."""
+    name = LINK_NAMES.get(link.kind) or ("Official code" if link.official else "Unofficial code")
+    return {
+        "name": name,
+        "kind": link.kind,
+        "url": link.url,
+        "note": link.note,
+        "host": link.url.split("/")[2].removeprefix("www."),
+    }
+
+
+def show_correction(catalog: Catalog, correction: Correction) -> dict[str, Any]:
+    """One correction, in words."""
+    where = catalog.datasets[correction.dataset] if correction.dataset else None
+    return {
+        "kind": correction.kind,
+        "kind_name": CORRECTION_KINDS[correction.kind],
+        "field": spelled(correction.field) + (f" on {shown_name(where)}" if where else ""),
+        "listed": correction.listed,
+        "correct": correction.correct,
+        "evidence": correction.evidence,
+        "url": correction.url,
+        "date": correction.date.isoformat(),
+    }
+
+
+def all_corrections(catalog: Catalog) -> list[dict[str, Any]]:
+    """The corrections of all entries, and of the list as a whole."""
+    found = [
+        show_correction(catalog, correction) | {"of": shown_name(entry), "address": entry_address(kind, entry_id)}
+        for kind, entry_id, entry in catalog.entries()
+        for correction in entry.corrections or ()
+    ]
+    whole = catalog.manifest.seed_list.corrections or ()
+    return found + [show_correction(catalog, correction) | {"of": "The list as a whole", "address": None} for correction in whole]
+
+
+def shown_name(entry: Entry) -> str:
+    """The name that people use, or the title."""
+    return entry.name or entry.title
+
+
+def board_rows(catalog: Catalog, dataset_id: str) -> list[dict[str, Any]]:
+    """A leaderboard's rows, the best first: its dataset, metric and finest labels, on its split or on one that isn't stated."""
+    board = next(b for b in catalog.manifest.leaderboards if b.dataset == dataset_id)
+    better = -1 if catalog.manifest.metrics[board.metric].direction == "higher" else 1
+    rows = [
+        board_row(catalog, paper_id, result)
+        for paper_id, entry in catalog.papers.items()
+        for result in entry.results or ()
+        if (result.dataset, result.metric, result.labels) == (board.dataset, board.metric, None)
+        and result.split in (board.split, None)
+    ]
+    return sorted(rows, key=lambda row: (better * row["number"], row["method"].casefold()))
+
+
+def board_card(catalog: Catalog, dataset_id: str) -> dict[str, Any]:
+    """A leaderboard in a list of them."""
+    rows = board_rows(catalog, dataset_id)
+    entry = catalog.datasets[dataset_id]
+    sourced = sum(row["level"]["id"] == "sourced" for row in rows)
+    return {"id": dataset_id, "dataset": entry, "count": len(rows), "sourced": sourced}
