@@ -27,7 +27,8 @@ if __name__ == "__main__" and not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tools.comments import Comments, read_comments
-from tools.reading import Document, Location, Number, Refused, read
+from tools.number import Number
+from tools.reading import Document, Location, Refused, read
 from tools.schema import FIELD_ORDER, KINDS, Entry
 from tools.schema_errors import schema_problems
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from tools.number import Number
 from tools.problems import Problem, rule
 
 Location = tuple[str | int, ...]
@@ -25,12 +26,6 @@ MAX_COLUMN = 4 * MAX_DEPTH
 LEADING_INDICATORS = re.compile(r"[ ]*(?:[-?:](?:[ ]+|$))*")
 PLAIN_NUMBER = re.compile(r"-?\d+\.\d+")
 POSSIBLE_ANCHOR = re.compile(r"(?:^|[\s\[{,])[&*][^\s,\]}*&]")
-
-
-class Number(float):
-    """A number that remembers how it was written: 90.00 has other digits than 90.0."""
-
-    text: str
 
 
 class Refused(Exception):
@@ -289,8 +284,7 @@ def _scalar(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> Any:
     except (ValueError, OverflowError, AttributeError) as error:  # 2026-13-45 is tagged as a date, and is none
         raise yaml.MarkedYAMLError(problem=f"{node.value} is not valid: {error}", problem_mark=node.start_mark) from None
     if isinstance(value, float) and PLAIN_NUMBER.fullmatch(node.value):
-        value = Number(value)
-        value.text = node.value
+        return Number.of(value, node.value)
     return value
 
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from tools.number import Value
+
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 ARXIV_PATTERN = r"^(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
 DOI_PATTERN = r"^10\.\d{4,9}/\S+$"
@@ -110,7 +112,7 @@ class ResultSource(FieldSource):
 
     model_config = inline()
 
-    value: float
+    value: Value
     """The value as that place gives it, with its own number of digits."""
     said: dict[Text, Any] | None = None
     """Every field of the protocol on which this source differs from the result: {backbone: resnet-50}."""
@@ -123,7 +125,7 @@ class Protocol(Model):
     """The dataset's id."""
     metric: Id
     """A metric of catalog.yaml."""
-    value: float
+    value: Value
     """The value, in the metric's unit (percent for top-1)."""
     variant: Text | None = None
     """Which configuration of the method, where the paper has several: "2×2 grid", "on PMG"."""
@@ -149,9 +151,9 @@ class Protocol(Model):
     """Images a device and step."""
     devices: Count | None = None
     """Devices that trained together; the world's batch is batch × devices."""
-    runs: list[float] | None = None
+    runs: list[Value] | None = None
     """The values of the single runs, where the value is their mean."""
-    sd: Annotated[float, Field(ge=0)] | None = None
+    sd: Annotated[Value, Field(ge=0)] | None = None
     """The standard deviation over runs, as stated."""
 
 
@@ -193,7 +195,7 @@ class Claim(Model):
     """The result's dataset."""
     metric: Id
     """The result's metric."""
-    value: float
+    value: Value
     """The result's value."""
     backbone: Id | None = None
     """The result's backbone, where dataset, metric and value don't select it alone."""

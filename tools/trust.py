@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
+from tools.number import digits
 from tools.schema import Result, ResultSource
 
 LEVELS = ("listed", "sourced")
@@ -28,6 +29,6 @@ def differs(result: Result, source: ResultSource) -> bool:
 
 def agrees(value: float, stated: float) -> bool:
     """Whether two values are the same at the coarser one's digits, rounded or cut off: 86.58, 86.6 and 86.5 agree."""
-    fine, coarse = sorted((Decimal(str(value)), Decimal(str(stated))), key=lambda v: v.as_tuple().exponent)
-    digits = Decimal(1).scaleb(coarse.as_tuple().exponent)
-    return any(fine.quantize(digits, rounding) == coarse for rounding in (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_DOWN))
+    fine, coarse = sorted((Decimal(digits(value)), Decimal(digits(stated))), key=lambda v: v.as_tuple().exponent)
+    step = Decimal(1).scaleb(coarse.as_tuple().exponent)
+    return any(fine.quantize(step, rounding) == coarse for rounding in (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_DOWN))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.reading import MAX_DEPTH, Number, Refused, read
+from tools.number import Number
+from tools.reading import MAX_DEPTH, Refused, read
 
 ROOT = Path(__file__).parents[2]
 

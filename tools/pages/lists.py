@@ -8,7 +8,7 @@ from typing import Any
 from tools.bibtex import bibtex
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
-from tools.pages.parts import CORRECTION_KINDS, all_corrections, board_card, show_link
+from tools.pages.parts import CORRECTION_KINDS, all_corrections, board_card, show_link, shown_name
 from tools.pages.rows import badge
 
 
@@ -81,6 +81,7 @@ def _event(catalog: Catalog, entry_id: str, entry: Any) -> dict[str, Any]:
         "entry": entry,
         "facts": [fact for fact in facts if fact],
         "links": [show_link(link) for link in entry.links or ()],
+        "datasets": [(dataset, shown_name(catalog.datasets[dataset])) for dataset in getattr(entry, "datasets", None) or ()],
         "corrections": len(entry.corrections or ()),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tools.catalog import Catalog
+from tools.number import digits
 from tools.schema import FieldSource, Protocol, Reproduction, Result, ResultSource
 from tools.trust import agrees, differs, level
 
@@ -23,11 +24,6 @@ def spelled(field: str) -> str:
     group, _, name = field.rpartition(".")
     name = FIELD_NAMES.get(name, name.replace("_", " "))
     return f"link to {name}" if group == "links" else name
-
-
-def digits(value: float) -> str:
-    """A value with the digits it was given with, one at least."""
-    return getattr(value, "text", None) or str(value)
 
 
 def badge(catalog: Catalog, result: Result) -> dict[str, str]:
@@ -56,7 +52,7 @@ def protocol_row(catalog: Catalog, protocol: Protocol) -> dict[str, Any]:
         "dataset_id": protocol.dataset,
         "metric": manifest.metrics[protocol.metric],
         "value": digits(protocol.value),
-        "sd": protocol.sd,
+        "sd": digits(protocol.sd) if protocol.sd is not None else None,
         "runs": [digits(run) for run in protocol.runs or ()],
         "variant": protocol.variant,
         "labels": protocol.labels,

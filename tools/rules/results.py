@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tools.draft import Draft
+from tools.number import digits
 from tools.problems import Problem, nearest, rule
 from tools.reading import Location
 from tools.schema import Correction, Protocol, Result
@@ -46,7 +47,7 @@ def runs_mean(draft: Draft) -> Iterator[Problem]:
     Give the mean of the runs, or the runs that the value is the mean of.
     """
     for document, location, protocol in draft.protocols():
-        runs = [Decimal(str(run)) for run in protocol.runs or ()]
+        runs = [Decimal(digits(run)) for run in protocol.runs or ()]
         if runs and not agrees(float(sum(runs) / len(runs)), protocol.value):
             message = f"found {protocol.value:g}, but the runs' mean is {sum(runs) / len(runs):.3f}"
             yield document.problem((*location, "value"), message, "runs-mean")

@@ -1,0 +1,215 @@
+"""What stands on the pages, seen through the invented catalog."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.catalog import Catalog, load
+from tools.pages.addresses import address, relative
+from tools.render import main, render
+
+KESTREL = "catalog/papers/kestrel.yaml"
+
+
+@pytest.fixture
+def catalog(tree: Path) -> Catalog:
+    return load(tree)[0]
+
+
+@pytest.fixture
+def pages_after(tree: Path) -> Callable[[str, str, str], dict[str, str]]:
+    def edit(name: str, old: str, new: str) -> dict[str, str]:
+        file = tree / name
+        text = file.read_text(encoding="utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+        catalog, problems = load(tree)
+        assert not problems, problems
+        return render(catalog)
+
+    return edit
+
+
+def rows(page: str) -> list[str]:
+    return re.findall(r"<tr>.*?</tr>", page.split("<tbody>")[1], re.DOTALL)
+
+
+def body(page: str) -> str:
+    """A page without its front matter and its BibTeX, in which Markdown escapes everything."""
+    return re.sub("^~~~~bibtex$.*?^~~~~$", "", page.split("\n---\n", 1)[-1], flags=re.DOTALL | re.MULTILINE)
+
+
+def test_every_entry_has_a_page_or_a_place_on_one(catalog):
+    pages = render(catalog)
+    assert {"papers/kestrel.md", "papers/siskin.md", "datasets/feathers.md", "leaderboards/feathers.md"} <= set(pages)
+    assert 'id="birds-2022"' in pages["surveys.md"]
+    assert 'id="nesting-1"' in pages["workshops-and-challenges.md"]
+    assert 'id="moult"' in pages["workshops-and-challenges.md"]
+
+
+def test_rendering_twice_gives_the_same_pages(catalog):
+    assert render(catalog) == render(catalog)
+
+
+@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", "*a* _b_ `c` [d](e) | f", "&amp; {{ g }} {% h %}", "~~~~"])
+def test_a_hostile_title_comes_out_as_text(pages_after, hostile):
+    pages = pages_after(KESTREL, '"Kestrel: Hovering Attention for Fine-Grained Recognition"', f'"{hostile}"')
+    escaped = hostile.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert f"<h1>{escaped}</h1>" in pages["papers/kestrel.md"]
+    assert not [path for path, page in pages.items() if "<script" in body(page)]
+
+
+def test_a_title_cannot_break_out_of_the_front_matter(pages_after):
+    pages = pages_after(KESTREL, 'name: "Kestrel"', r'name: "a\"b: --- <x>"')
+    front = pages["papers/kestrel.md"].split("---\n")[1]
+    assert yaml.safe_load(front)["title"] == 'a"b: --- <x> (ICB 2021)'
+
+
+def test_a_leaderboard_is_sorted_by_value_and_has_no_ranks(catalog):
+    page = render(catalog)["leaderboards/feathers.md"]
+    assert [re.search(r'<td class="value">([\d.]+)', row)[1] for row in rows(page)] == ["93.2", "91.7"]
+    assert '<th scope="col">#' not in page
+    assert "Rank" not in page
+
+
+def test_a_metric_whose_lower_values_are_better_is_sorted_upwards(pages_after):
+    page = pages_after("catalog.yaml", "direction: higher", "direction: lower")["leaderboards/feathers.md"]
+    assert [re.search(r'<td class="value">([\d.]+)', row)[1] for row in rows(page)] == ["91.7", "93.2"]
+
+
+def test_each_row_has_its_level_with_its_meaning(catalog):
+    listed, sourced = rows(render(catalog)["leaderboards/feathers.md"])
+    assert re.search(r'class="level level--listed"[^>]*title="Somebody says so\."', listed)
+    assert re.search(r'class="level level--sourced"[^>]*title="It was read\."', sourced)
+
+
+def test_what_is_not_stated_is_said_to_be_so(catalog):
+    listed, sourced = rows(render(catalog)["leaderboards/feathers.md"])
+    assert listed.count("not stated") == 2  # pretraining and input size
+    assert "not stated" not in sourced
+
+
+def test_each_source_is_shown_with_its_locator_and_what_it_says_differently(catalog):
+    page = render(catalog)["papers/kestrel.md"]
+    assert "Paper, Table 3" in page
+    assert re.search(r'class="differs">An Invented List, leaderboard, row Kestrel: <strong>says backbone Nest-50</strong>', page)
+    assert "input size: Authors, train.py" in page
+
+
+def test_reported_and_measured_values_are_never_in_one_table(catalog):
+    reported, measured = re.findall(r"<table.*?</table>", render(catalog)["papers/kestrel.md"], re.DOTALL)
+    assert "Reported" in reported
+    assert "91.2" not in reported
+    assert "Measured" in measured
+    assert "91.2" in measured
+    assert "91.7" not in measured
+
+
+def test_values_keep_the_digits_they_were_given_with(pages_after):
+    page = pages_after(KESTREL, "value: 91.7\n    backbone", "value: 91.70\n    backbone")["papers/kestrel.md"]
+    assert '<td class="value">91.70</td>' in page
+
+
+def test_results_at_a_coarser_level_of_labels_are_on_no_leaderboard(pages_after):
+    pages = pages_after(KESTREL, "input_size: 448\n    split: test", "input_size: 448\n    split: test\n    labels: family")
+    assert len(rows(pages["leaderboards/feathers.md"])) == 1
+    assert "family" in pages["papers/kestrel.md"]
+
+
+def test_results_on_another_split_are_on_no_leaderboard(pages_after):
+    pages = pages_after(KESTREL, "input_size: 448\n    split: test", "input_size: 448\n    split: train")
+    assert len(rows(pages["leaderboards/feathers.md"])) == 1
+
+
+def test_a_former_id_leads_to_todays_page(catalog):
+    page = render(catalog)["papers/siskin-net/index.html"]
+    assert 'http-equiv="refresh" content="0; url=../siskin/"' in page
+    assert '<link rel="canonical" href="https://aviary.example/papers/siskin/">' in page
+    assert '<a href="../siskin/">' in page
+
+
+def test_corrections_are_all_on_one_page_and_credit_the_list_by_name(catalog):
+    page = render(catalog)["corrections.md"]
+    assert "An Invented List" in page
+    assert "https://code.example/list" in page
+    assert "A later table names the backbone." in page
+    assert "seed" not in page.lower()
+
+
+def test_a_paper_without_results_says_why(catalog):
+    assert "The journal prints pictures only." in render(catalog)["papers/siskin.md"]
+
+
+def test_what_is_missing_has_a_form_that_is_filled_in(catalog):
+    page = render(catalog)["papers/siskin.md"]
+    assert "https://code.example/aviary/issues/new?title=Siskin%3A+a+DOI&amp;body=Entry%3A+catalog%2Fpapers%2Fsiskin.yaml" in page
+
+
+def test_reference_managers_find_the_citation(catalog):
+    meta = yaml.safe_load(render(catalog)["papers/kestrel.md"].split("---\n")[1])
+    assert meta["citation"]["citation_author"] == ["Ada Falk", "Bo Sperber"]
+    assert meta["citation"]["citation_conference_title"] == ["International Conference on Birds"]
+    assert (meta["citation"]["citation_firstpage"], meta["citation"]["citation_lastpage"]) == (["1"], ["9"])
+    assert meta["jsonld"]["sameAs"] == ["https://doi.org/10.1234/icb.2021.1", "https://arxiv.org/abs/2103.00010"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("index.md", ""), ("papers/index.md", "papers/"), ("papers/transfg.md", "papers/transfg/"), ("surveys.md", "surveys/")],
+)
+def test_a_page_is_served_at_its_address(path, expected):
+    assert address(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("here", "target", "expected"),
+    [
+        ("", "papers/", "papers/"),
+        ("papers/transfg/", "", "../../"),
+        ("papers/transfg/", "#levels", "../../#levels"),
+        ("", "#levels", "#levels"),
+        ("papers/transfg/", "papers/", "../"),
+        ("papers/transfg/", "approaches/#jigsaw", "../../approaches/#jigsaw"),
+        ("papers/transfg/", "assets/finch.svg", "../../assets/finch.svg"),
+        ("surveys/", "surveys/#a", "#a"),
+    ],
+)
+def test_links_between_pages_are_relative(here, target, expected):
+    assert relative(here, target) == expected
+
+
+def test_the_docs_folder_is_written_as_a_whole_and_needs_no_hook(tree, tmp_path):
+    out = tmp_path / "build" / "docs"
+    out.mkdir(parents=True)
+    (out / "stale.md").touch()
+    assert main(["--root", str(tree), "--out", str(out)]) == 0
+    assert not (out / "stale.md").exists()
+    assert {"index.md", "contribute.md", "papers/kestrel.md", "assets/finch.css"} <= {
+        str(f.relative_to(out)) for f in out.rglob("*.*")
+    }
+    config = tmp_path / "mkdocs.yml"
+    config.write_text(
+        "site_name: x\ndocs_dir: build/docs\ntheme: {name: material, font: false}\nmarkdown_extensions: [attr_list]\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--config-file", str(config)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Hovering Attention" in (tmp_path / "site" / "papers" / "kestrel" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_broken_catalog_is_told_and_leaves_the_docs_folder_as_it_was(tree, tmp_path, capsys):
+    out = tmp_path / "docs"
+    out.mkdir()
+    (out / "old.md").touch()
+    (tree / "catalog" / "papers" / "kestrel.yaml").write_text("title: x\n", encoding="utf-8")
+    assert main(["--root", str(tree), "--out", str(out)]) == 1
+    assert (out / "old.md").exists()
+    assert "catalog/papers/kestrel.yaml:1:1: " in capsys.readouterr().err
