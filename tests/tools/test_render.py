@@ -99,7 +99,7 @@ def test_what_is_not_stated_is_said_to_be_so(catalog):
 def test_each_source_is_shown_with_its_locator_and_what_it_says_differently(catalog):
     page = render(catalog)["papers/kestrel.md"]
     assert "Paper, Table 3" in page
-    assert re.search(r'class="differs">An Invented List, leaderboard, row Kestrel: <strong>says backbone Nest-50</strong>', page)
+    assert re.search(r'class="differs"><a href="https://code.example/list">An Invented List</a>, leaderboard, row Kestrel: <strong>says backbone Nest-50</strong>', page)
     assert "input size: Authors, train.py" in page
 
 

@@ -24,7 +24,11 @@ def leaderboard(catalog: Catalog, index: int) -> Page:
     board = catalog.manifest.leaderboards[index]
     metric, entry = catalog.manifest.metrics[board.metric], catalog.datasets[board.dataset]
     data = {
-        "meta": meta(f"{entry.name or entry.title} leaderboard", f"Results on {entry.name or entry.title}, with protocol."),
+        "meta": meta(
+            f"{entry.name or entry.title} leaderboard",
+            f"Results on {entry.name or entry.title}, each with its protocol and its sources.",
+            hide=["navigation", "toc"],
+        ),
         "dataset_id": board.dataset,
         "dataset": entry,
         "metric": metric,

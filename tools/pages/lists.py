@@ -112,7 +112,7 @@ def corrections(catalog: Catalog) -> Page:
     for item in all_corrections(catalog):
         found[item["kind"]].append(item)
     data = {
-        "meta": meta("Corrections", "What the list that the catalog started from had wrong, with the evidence."),
+        "meta": meta("Corrections", "What the list that the catalog started from had wrong, with the evidence.", hide=["toc"]),
         "groups": [(kind, name, found[kind]) for kind, name in CORRECTION_KINDS.items() if found[kind]],
         "count": sum(map(len, found.values())),
         "list": catalog.manifest.seed_list,

@@ -33,6 +33,7 @@ def _paper_card(catalog: Catalog, paper_id: str, entry: Paper) -> dict[str, Any]
     return {
         "id": paper_id,
         "entry": entry,
+        "title": entry.title.removeprefix(f"{entry.name}: "),
         "venue": entry.venue,
         "venue_name": f"{catalog.manifest.venues[entry.venue].short} {entry.year}",
         "authors": _et_al(entry.authors),

@@ -85,7 +85,7 @@ def source_line(catalog: Catalog, result: Result, source: ResultSource) -> dict[
     return {
         "name": _source_name(catalog, source),
         "locator": source.locator,
-        "url": source.url,
+        "url": source.url or (catalog.manifest.seed_list.url if source.source == "seed-list" else None),
         "value": digits(source.value),
         "same_digits": digits(source.value) == digits(result.value),
         "differs": differs(result, source),
@@ -94,10 +94,13 @@ def source_line(catalog: Catalog, result: Result, source: ResultSource) -> dict[
 
 
 def _field_lines(catalog: Catalog, result: Result) -> list[dict[str, Any]]:
-    fields = (result.fields or {}).items()
+    """Where the protocol was read, one line a place."""
+    lines: dict[tuple, list[str]] = {}
+    for field, source in (result.fields or {}).items():
+        lines.setdefault((_source_name(catalog, source), source.locator, source.url), []).append(spelled(field))
     return [
-        {"field": spelled(field), "name": _source_name(catalog, source), "locator": source.locator, "url": source.url}
-        for field, source in fields
+        {"fields": ", ".join(fields), "name": name, "locator": locator, "url": url}
+        for (name, locator, url), fields in lines.items()
     ]
 
 
