@@ -1,14 +1,15 @@
 /* Filters the list of papers. Without scripts the whole list stands there, and the form stays hidden. */
 
-const FIELDS = ["q", "approach", "venue", "code"];
+// Not "q": Material opens its search for that one.
+const FIELDS = ["text", "approach", "venue", "code"];
 
 function wanted(form) {
   const data = new FormData(form);
   return Object.fromEntries(FIELDS.map((name) => [name, (data.get(name) ?? "").trim()]));
 }
 
-function fits(paper, { q, approach, venue, code }) {
-  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+function fits(paper, { text, approach, venue, code }) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   return (
     words.every((word) => paper.dataset.text.includes(word)) &&
     (!approach || paper.dataset.approach.split(" ").includes(approach)) &&

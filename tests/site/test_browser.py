@@ -115,3 +115,68 @@ def test_a_paper_can_be_found_by_searching(visit):
     seen.page.keyboard.type("TransFG", delay=20)
     seen.page.wait_for_selector(".md-search-result__link[href*='papers/transfg/']", timeout=10_000)
     assert (seen.complaints, seen.strays) == ([], [])
+
+
+def test_typing_into_the_filter_leaves_the_papers_that_fit_and_keeps_them_in_the_address(visit):
+    page = visit("papers/").page
+    papers = page.locator("li.paper:visible")
+    everything = papers.count()
+    page.get_by_label("Title, name or author").fill("transfg")
+    assert 0 < papers.count() < everything
+    assert page.url.endswith("?text=transfg")
+    assert "TransFG" in papers.first.inner_text()
+    assert page.locator("output.filter__count").inner_text() == f"{papers.count()} of {everything} papers"
+    page.get_by_role("main").get_by_role("button", name="Clear").click()
+    page.wait_for_function("!location.search")
+    assert papers.count() == everything
+
+
+def test_the_filter_starts_from_the_address(visit):
+    page = visit("papers/?approach=transformer&code=official").page
+    shown = page.locator("li.paper:visible")
+    assert page.get_by_label("Approach").input_value() == "transformer"
+    assert shown.count() > 0
+    assert all("Transformer" in text for text in shown.locator(".paper__tags").all_inner_texts())
+    assert all("official code" in text for text in shown.locator(".paper__meta").all_inner_texts())
+
+
+def test_a_filter_that_nothing_fits_says_so(visit):
+    page = visit("papers/?text=no+such+paper").page
+    assert page.get_by_text("No paper fits.").is_visible()
+    assert page.locator("h2:visible").count() == 0
+
+
+def test_without_scripts_all_papers_stand_there_and_no_filter(visit):
+    page = visit("papers/", java_script_enabled=False).page
+    assert page.locator("li.paper:visible").count() == page.locator("li.paper").count() > 0
+    assert not page.locator("form.filter").is_visible()
+
+
+def test_the_bibtex_is_copied_by_its_button(visit):
+    page = visit("papers/transfg/", permissions=["clipboard-read", "clipboard-write"]).page
+    page.locator(".highlight button[data-md-type=copy]").click()
+    page.wait_for_function("navigator.clipboard.readText().then((text) => text.startsWith('@inproceedings{he2022transfg,'))")
+
+
+def test_the_meaning_of_a_level_is_shown_on_keyboard_focus(visit):
+    page = visit("leaderboards/cub-200-2011/").page
+    page.locator("a.level").first.focus()
+    page.wait_for_selector(".md-tooltip2--active, .md-tooltip--active")
+    assert "states the value" in page.content() or "was read" in page.content()
+
+
+def test_every_link_within_the_site_leads_to_a_page_and_every_anchor_to_a_place(built_site, site_base):
+    pages = {page: page.read_text(encoding="utf-8") for page in built_site.glob("**/*.html") if page.name != "404.html"}
+    anchors = {page: set(re.findall(r'\sid="?([^"\s>]+)', text)) for page, text in pages.items()}
+    broken = []
+    for page, text in pages.items():
+        for link in re.findall(r'\shref="?([^"\s>]+)', text):
+            path, _, anchor = link.partition("#")
+            if urlsplit(link).scheme or path.startswith("//"):
+                continue
+            target = (page.parent / path.partition("?")[0]).resolve() if path else page
+            target = target / "index.html" if target.is_dir() else target
+            if not target.is_file() or (anchor and target in anchors and anchor not in anchors[target]):
+                broken.append((str(page.relative_to(built_site)), link))
+    assert len(pages) > len(PAGES)
+    assert broken == []
