@@ -8,7 +8,6 @@ The pages are Markdown with headings; what comes from the catalog stands in HTML
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import yaml
 
 if __name__ == "__main__" and not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -37,7 +37,7 @@ def render(catalog: Catalog) -> dict[str, str]:
 
 def _page(path: str, template: str, data: dict[str, Any]) -> str:
     """One page; `data["meta"]` becomes its front matter."""
-    meta = "".join(f"{name}: {json.dumps(value, ensure_ascii=True)}\n" for name, value in data["meta"].items())
+    meta = yaml.safe_dump(data["meta"], allow_unicode=True, sort_keys=False, width=float("inf"))
     here = address(path)
     body = _environment().get_template(template).render(data, url=lambda target: relative(here, target))
     return f"---\n{meta}---\n\n{body.strip()}\n"

@@ -8,10 +8,15 @@ function wanted(form) {
   return Object.fromEntries(FIELDS.map((name) => [name, (data.get(name) ?? "").trim()]));
 }
 
+/* Oberg finds Öberg. */
+function plain(text) {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+}
+
 function fits(paper, { text, approach, venue, code }) {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = plain(text).split(/\s+/).filter(Boolean);
   return (
-    words.every((word) => paper.dataset.text.includes(word)) &&
+    words.every((word) => plain(paper.dataset.text).includes(word)) &&
     (!approach || paper.dataset.approach.split(" ").includes(approach)) &&
     (!venue || paper.dataset.venue === venue) &&
     (!code || paper.dataset.code === code)

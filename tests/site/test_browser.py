@@ -137,7 +137,7 @@ def test_the_filter_starts_from_the_address(visit):
     assert page.get_by_label("Approach").input_value() == "transformer"
     assert shown.count() > 0
     assert all("Transformer" in text for text in shown.locator(".paper__tags").all_inner_texts())
-    assert all("official code" in text for text in shown.locator(".paper__meta").all_inner_texts())
+    assert all("official code" in text for text in shown.all_inner_texts())
 
 
 def test_a_filter_that_nothing_fits_says_so(visit):

@@ -88,6 +88,16 @@ def test_a_hostile_title_does_nothing_on_the_built_page(copy):
         assert "<img src=y" not in page.read_text(encoding="utf-8"), page
 
 
+def test_a_hostile_name_does_nothing_in_the_built_head_and_header(copy):
+    swap(copy, 'name: "Kestrel"', 'name: "</title><b>\\">x"')
+    swap(copy, "Kestrel hovers", '"><b> hovers')
+    done = build(copy)
+    assert done.returncode == 0, done.stderr
+    page = (copy / "build" / "site" / "papers" / "kestrel" / "index.html").read_text(encoding="utf-8")
+    assert "<b>" not in page
+    assert '<meta name="description" content="&quot;&gt;&lt;b&gt; hovers' in page
+
+
 def test_a_broken_catalog_stops_the_build_and_is_told(copy):
     swap(copy, "venue: icb", "venue: icbb")
     done = build(copy)

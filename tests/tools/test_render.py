@@ -69,7 +69,36 @@ def test_a_hostile_title_comes_out_as_text(pages_after, hostile):
 def test_a_title_cannot_break_out_of_the_front_matter(pages_after):
     pages = pages_after(KESTREL, 'name: "Kestrel"', r'name: "a\"b: --- <x>"')
     front = pages["papers/kestrel.md"].split("---\n")[1]
-    assert yaml.safe_load(front)["title"] == 'a"b: --- <x> (ICB 2021)'
+    assert yaml.safe_load(front)["title"] == "a&quot;b: --- &lt;x&gt; (ICB 2021)"
+
+
+def test_a_letter_beyond_the_basic_plane_survives_the_front_matter(pages_after):
+    pages = pages_after(KESTREL, "Ada Falk", "𝒜da Falk")
+    assert yaml.safe_load(pages["papers/kestrel.md"].split("---\n")[1])["citation"]["citation_author"][0] == "𝒜da Falk"
+
+
+def test_the_home_page_shows_a_number_of_the_strongest_level_and_the_newest_papers_first(catalog):
+    page = render(catalog)["index.md"]
+    example = page.split('<figure class="example">')[1].split("</figure>")[0]
+    assert "91.7%" in example
+    assert "level--sourced" in example
+    assert page.index("papers/kestrel/") < page.index("papers/siskin/")
+
+
+def test_a_name_that_opens_the_title_stands_there_once(catalog):
+    page = render(catalog)["papers/index.md"]
+    assert "<strong>Kestrel</strong>: Hovering Attention" in page
+
+
+def test_a_leaderboard_without_results_says_so(pages_after):
+    pages = pages_after("catalog.yaml", "dataset: feathers, metric: top-1, split: test", "dataset: feathers, metric: top-1, split: train")
+    assert "no result yet" in pages["leaderboards/index.md"]
+
+
+def test_a_challenge_names_its_workshop_and_its_datasets(catalog):
+    page = render(catalog)["workshops-and-challenges.md"]
+    assert '<a href="#nesting-1">The First Workshop on Nesting</a>' in page
+    assert '<a href="../datasets/feathers/">Feathers</a>' in page
 
 
 def test_a_leaderboard_is_sorted_by_value_and_has_no_ranks(catalog):
@@ -110,6 +139,18 @@ def test_reported_and_measured_values_are_never_in_one_table(catalog):
     assert "Measured" in measured
     assert "91.2" in measured
     assert "91.7" not in measured
+
+
+def test_every_row_of_every_table_has_a_cell_for_every_heading(catalog):
+    tables = [table for page in render(catalog).values() for table in re.findall(r"<table.*?</table>", page, re.DOTALL)]
+    widths = [[len(re.findall(r"<t[hd][ >]", row)) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)] for table in tables]
+    assert len(widths) > 4
+    assert [width for width in widths if len(set(width)) > 1] == []
+
+
+def test_a_link_to_a_repository_says_whose_it_is(pages_after):
+    page = pages_after(KESTREL, "https://code.example/kestrel}", "https://github.com/falk/kestrel/tree/1234567}")["papers/kestrel.md"]
+    assert 'Official code <span class="link__place">falk/kestrel</span>' in page
 
 
 def test_values_keep_the_digits_they_were_given_with(pages_after):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import posixpath
 from typing import Any
 from urllib.parse import urlencode
@@ -40,5 +41,5 @@ def issue(catalog: Catalog, title: str, body: str) -> str:
 
 
 def meta(title: str, description: str, **more: object) -> dict[str, Any]:
-    """A page's front matter."""
-    return {"title": title, "description": description} | more
+    """A page's front matter. The theme prints title and description as they are, so they are escaped here."""
+    return {"title": html.escape(title), "description": html.escape(description)} | more

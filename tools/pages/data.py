@@ -13,7 +13,9 @@ from tools.pages.rows import board_row
 def leaderboards(catalog: Catalog) -> Page:
     """The list of leaderboards."""
     data = {
-        "meta": meta("Leaderboards", "One table of results a dataset, each with its protocol and its sources."),
+        "meta": meta(
+            "Leaderboards", "One table of results a dataset, each with its protocol and its sources.", hide=["navigation", "toc"]
+        ),
         "boards": [board_card(catalog, board.dataset) for board in catalog.manifest.leaderboards],
     }
     return "leaderboards/index.md", "leaderboards.md.j2", data
@@ -44,7 +46,7 @@ def datasets(catalog: Catalog) -> Page:
     boards = {board.dataset for board in catalog.manifest.leaderboards}
     used = Counter(result.dataset for paper in catalog.papers.values() for result in paper.results or ())
     data = {
-        "meta": meta("Datasets", f"{len(catalog.datasets)} datasets of fine-grained classification."),
+        "meta": meta("Datasets", f"{len(catalog.datasets)} datasets of fine-grained classification.", hide=["navigation", "toc"]),
         "rows": [
             {
                 "id": i,

@@ -8,8 +8,13 @@ from typing import Any
 from tools.bibtex import bibtex
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
+from tools.pages.papers import paper_card
 from tools.pages.parts import CORRECTION_KINDS, all_corrections, board_card, show_link, shown_name
-from tools.pages.rows import badge
+from tools.pages.rows import badge, board_row
+from tools.schema import Result
+
+NEWEST = 6
+PROTOCOL = ("backbone", "pretraining", "input_size", "split", "extra", "test_time", "selection")
 
 
 def home(catalog: Catalog) -> Page:
@@ -22,6 +27,8 @@ def home(catalog: Catalog) -> Page:
             f"{catalog.manifest.name} · {catalog.manifest.tagline}", catalog.manifest.tagline, hide=["navigation", "toc"]
         ),
         "name": catalog.manifest.name,
+        "example": _example(catalog),
+        "newest": _newest(catalog),
         "numbers": [
             (len(catalog.papers), "papers", "papers/"),
             (len(results), "results", "leaderboards/"),
@@ -42,10 +49,30 @@ def home(catalog: Catalog) -> Page:
     return "index.md", "home.md.j2", data
 
 
+def _example(catalog: Catalog) -> dict[str, Any] | None:
+    """The number on which the home page shows how to read one: the best sourced, of these the one with the fullest protocol."""
+    strength = list(catalog.manifest.levels).index
+
+    def fullness(item: tuple[str, Result]) -> tuple[int, int]:
+        return strength(badge(catalog, item[1])["id"]), sum(getattr(item[1], field) is not None for field in PROTOCOL)
+
+    claims = [(i, result) for i, paper in catalog.papers.items() for result in paper.results or ()]
+    return board_row(catalog, *max(claims, key=fullness)) if claims else None
+
+
+def _newest(catalog: Catalog) -> list[dict[str, Any]]:
+    newest = sorted(catalog.papers.items(), key=lambda item: (-item[1].year, -item[1].added.toordinal(), item[0]))
+    return [paper_card(catalog, *item) for item in newest[:NEWEST]]
+
+
 def approaches(catalog: Catalog) -> Page:
     """What each approach and mechanism is, and which papers take it."""
     data = {
-        "meta": meta("Approaches", "How methods of fine-grained classification work, and which papers take which way."),
+        "meta": meta(
+            "Approaches",
+            "How methods of fine-grained classification work, and which papers take which way.",
+            hide=["navigation"],
+        ),
         "groups": [
             ("Approaches", [_term(catalog, "approaches", a, t) for a, t in catalog.manifest.approaches.items()]),
             ("Mechanisms", [_term(catalog, "mechanisms", m, t) for m, t in catalog.manifest.mechanisms.items()]),
@@ -63,7 +90,7 @@ def _term(catalog: Catalog, field: str, term_id: str, term: Any) -> dict[str, An
 def events(catalog: Catalog) -> Page:
     """Workshops and challenges."""
     data = {
-        "meta": meta("Workshops and challenges", "Where the field meets and competes."),
+        "meta": meta("Workshops and challenges", "Where the field meets and competes.", hide=["navigation"]),
         "groups": [
             ("Workshops", [_event(catalog, *item) for item in catalog.workshops.items()]),
             ("Challenges", [_event(catalog, *item) for item in catalog.challenges.items()]),
@@ -76,10 +103,12 @@ def _event(catalog: Catalog, entry_id: str, entry: Any) -> dict[str, Any]:
     venue = catalog.manifest.venues[entry.venue].short if entry.venue else None
     facts = [f"{venue} {entry.year}" if venue else str(entry.year), getattr(entry, "place", None)]
     facts.append(entry.date.strftime("%-d %B %Y") if getattr(entry, "date", None) else None)
+    workshop = getattr(entry, "workshop", None)
     return {
         "id": entry_id,
         "entry": entry,
         "facts": [fact for fact in facts if fact],
+        "workshop": (workshop, shown_name(catalog.workshops[workshop])) if workshop else None,
         "links": [show_link(link) for link in entry.links or ()],
         "datasets": [(dataset, shown_name(catalog.datasets[dataset])) for dataset in getattr(entry, "datasets", None) or ()],
         "corrections": len(entry.corrections or ()),
@@ -90,7 +119,7 @@ def surveys(catalog: Catalog) -> Page:
     """Surveys and lists, the newest first."""
     entries = sorted(catalog.surveys.items(), key=lambda item: (-item[1].year, item[0]))
     data = {
-        "meta": meta("Surveys", "Surveys of fine-grained image analysis, and lists that are kept up."),
+        "meta": meta("Surveys", "Surveys of fine-grained image analysis, and lists that are kept up.", hide=["navigation"]),
         "surveys": [
             {
                 "id": i,
@@ -112,7 +141,9 @@ def corrections(catalog: Catalog) -> Page:
     for item in all_corrections(catalog):
         found[item["kind"]].append(item)
     data = {
-        "meta": meta("Corrections", "What the list that the catalog started from had wrong, with the evidence.", hide=["toc"]),
+        "meta": meta(
+            "Corrections", "What the list that the catalog started from had wrong, with the evidence.", hide=["navigation"]
+        ),
         "groups": [(kind, name, found[kind]) for kind, name in CORRECTION_KINDS.items() if found[kind]],
         "count": sum(map(len, found.values())),
         "list": catalog.manifest.seed_list,

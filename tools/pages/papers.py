@@ -17,10 +17,12 @@ def papers(catalog: Catalog) -> Page:
     """All papers by year, newest first, with what the filter looks at."""
     years: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for paper_id, entry in sorted(catalog.papers.items(), key=lambda item: (-item[1].year, item[1].title.casefold())):
-        years[entry.year].append(_paper_card(catalog, paper_id, entry))
+        years[entry.year].append(paper_card(catalog, paper_id, entry))
     used = {card["venue"] for cards in years.values() for card in cards}
     data = {
-        "meta": meta("Papers", f"{len(catalog.papers)} papers on fine-grained visual classification, by year.", hide=["toc"]),
+        "meta": meta(
+            "Papers", f"{len(catalog.papers)} papers on fine-grained visual classification, by year.", hide=["navigation"]
+        ),
         "years": years,
         "count": len(catalog.papers),
         "approaches": catalog.manifest.approaches,
@@ -29,11 +31,14 @@ def papers(catalog: Catalog) -> Page:
     return "papers/index.md", "papers.md.j2", data
 
 
-def _paper_card(catalog: Catalog, paper_id: str, entry: Paper) -> dict[str, Any]:
+def paper_card(catalog: Catalog, paper_id: str, entry: Paper) -> dict[str, Any]:
+    """A paper in a list of them."""
+    named = bool(entry.name) and entry.title.startswith(f"{entry.name}:")
     return {
         "id": paper_id,
-        "entry": entry,
-        "title": entry.title.removeprefix(f"{entry.name}: "),
+        "name": entry.name,
+        "title": entry.title.removeprefix(entry.name or "") if named else entry.title,
+        "named": named,
         "venue": entry.venue,
         "venue_name": f"{catalog.manifest.venues[entry.venue].short} {entry.year}",
         "authors": _et_al(entry.authors),
@@ -81,7 +86,7 @@ def _missing(catalog: Catalog, paper_id: str) -> list[dict[str, str]]:
             link.kind == "code" and link.official for link in entry.links or ()
         ),
         f"a place in the paper for {listed} of its values": bool(listed),
-        "a DOI": not (entry.ids and entry.ids.doi),
+        "a DOI": catalog.manifest.venues[entry.venue].kind in ("conference", "journal") and not (entry.ids and entry.ids.doi),
         "results": not entry.results,
         "our own implementation": entry.implementation is None,
     }

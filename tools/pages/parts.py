@@ -30,14 +30,15 @@ LINK_NAMES = {"paper": "Paper", "pdf": "PDF", "project": "Project page", "video"
 
 
 def show_link(link: Link) -> dict[str, Any]:
-    """A link as a button: what stands there, and on which host."""
+    """A link as a button: what stands there, and where: a repository or a host."""
     name = LINK_NAMES.get(link.kind) or ("Official code" if link.official else "Unofficial code")
+    _, _, host, *path = link.url.split("/")
     return {
         "name": name,
         "kind": link.kind,
         "url": link.url,
         "note": link.note,
-        "host": link.url.split("/")[2].removeprefix("www."),
+        "place": "/".join(path[:2]) if host == "github.com" else host.removeprefix("www."),
     }
 
 
@@ -91,4 +92,11 @@ def board_card(catalog: Catalog, dataset_id: str) -> dict[str, Any]:
     rows = board_rows(catalog, dataset_id)
     entry = catalog.datasets[dataset_id]
     sourced = sum(row["level"]["id"] == "sourced" for row in rows)
-    return {"id": dataset_id, "dataset": entry, "count": len(rows), "sourced": sourced}
+    return {
+        "id": dataset_id,
+        "name": shown_name(entry),
+        "classes": entry.classes,
+        "count": len(rows),
+        "sourced": sourced,
+        "share": round(100 * sourced / len(rows)) if rows else 0,
+    }
