@@ -70,7 +70,7 @@ def test_upwards_of_fifty_faults_of_the_list_are_corrected_each_with_its_evidenc
     corrections = [c for _, _, entry in catalog.entries() for c in entry.corrections or ()]
     corrections += catalog.manifest.seed_list.corrections or ()
     assert len(corrections) >= 50
-    assert all(c.listed != c.correct for c in corrections)
+    assert not [c for c in corrections if c.listed and c.listed == c.correct]
 
 
 def test_a_summary_has_three_to_six_sentences(catalog):
