@@ -164,6 +164,23 @@ def test_results_at_a_coarser_level_of_labels_are_on_no_leaderboard(pages_after)
     assert "family" in pages["papers/kestrel.md"]
 
 
+def test_a_dataset_shows_results_at_a_coarser_level_of_labels_in_a_table_of_their_own(pages_after):
+    page = pages_after(KESTREL, "input_size: 448\n    split: test", "input_size: 448\n    split: test\n    labels: family")["datasets/feathers.md"]
+    _, finest, coarser = re.findall(r"<table.*?</table>", page, re.DOTALL)
+    assert ("93.2" in finest, "91.7" in finest) == (True, False)
+    assert ("93.2" in coarser, "91.7" in coarser) == (False, True)
+    assert "At the level of family" in page
+
+
+@pytest.mark.parametrize(
+    ("splits", "images"),
+    [("train: 3000, test: 2000", "5,000"), ("train: 20, val: 10, trainval: 30, test: 5", "35"), ("trainval: 30, test: 5", "35")],
+)
+def test_no_image_of_a_dataset_is_counted_twice_or_left_out(pages_after, splits, images):
+    page = pages_after("catalog/datasets/feathers.yaml", "train: 3000, test: 2000", splits)["datasets/index.md"]
+    assert f'<td class="value">{images}</td>' in page
+
+
 def test_results_on_another_split_are_on_no_leaderboard(pages_after):
     pages = pages_after(KESTREL, "input_size: 448\n    split: test", "input_size: 448\n    split: train")
     assert len(rows(pages["leaderboards/feathers.md"])) == 1

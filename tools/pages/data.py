@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
+from typing import Any
 
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
@@ -51,7 +53,7 @@ def datasets(catalog: Catalog) -> Page:
             {
                 "id": i,
                 "entry": d,
-                "images": sum(n for s, n in d.splits.items() if s != "trainval"),
+                "images": _images(d.splits),
                 "results": used[i],
                 "board": i in boards,
             }
@@ -59,6 +61,11 @@ def datasets(catalog: Catalog) -> Page:
         ],
     }
     return "datasets/index.md", "datasets.md.j2", data
+
+
+def _images(splits: dict[str, int]) -> int:
+    """The number of images, those of trainval once: it is train and val together, where these stand beside it."""
+    return sum(number for split, number in splits.items() if split != "trainval" or "train" not in splits)
 
 
 def dataset(catalog: Catalog, dataset_id: str) -> Page:
@@ -72,9 +79,15 @@ def dataset(catalog: Catalog, dataset_id: str) -> Page:
         "venue": catalog.manifest.venues[entry.venue] if entry.venue else None,
         "links": [show_link(link) for link in entry.links or ()],
         "has_board": any(board.dataset == dataset_id for board in catalog.manifest.leaderboards),
-        "rows": sorted(rows, key=lambda row: (-row["number"], row["method"].casefold())),
+        "groups": _by_labels(rows),
         "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
         "list": catalog.manifest.seed_list,
         "report": issue(catalog, f"{entry.name or entry.title}: ", f"Entry: catalog/datasets/{dataset_id}.yaml\n\n"),
     }
     return f"datasets/{dataset_id}.md", "dataset.md.j2", data
+
+
+def _by_labels(rows: list[dict[str, Any]]) -> list[tuple[str | None, list[dict[str, Any]]]]:
+    """Rows by the level of their labels, the finest first: a coarser level is another task, and its values another column."""
+    ordered = sorted(rows, key=lambda row: (row["labels"] or "", -row["number"], row["method"].casefold()))
+    return [(labels, list(group)) for labels, group in groupby(ordered, key=lambda row: row["labels"])]

@@ -9,12 +9,10 @@ from tools.bibtex import bibtex
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
 from tools.pages.papers import paper_card
-from tools.pages.parts import CORRECTION_KINDS, all_corrections, board_card, show_link, shown_name
-from tools.pages.rows import badge, board_row
-from tools.schema import Result
+from tools.pages.parts import CORRECTION_KINDS, all_corrections, board_card, board_rows, show_link, shown_name
+from tools.pages.rows import badge
 
 NEWEST = 6
-PROTOCOL = ("backbone", "pretraining", "input_size", "split", "extra", "test_time", "selection")
 
 
 def home(catalog: Catalog) -> Page:
@@ -51,13 +49,10 @@ def home(catalog: Catalog) -> Page:
 
 def _example(catalog: Catalog) -> dict[str, Any] | None:
     """The number on which the home page shows how to read one: the best sourced, of these the one with the fullest protocol."""
-    strength = list(catalog.manifest.levels).index
-
-    def fullness(item: tuple[str, Result]) -> tuple[int, int]:
-        return strength(badge(catalog, item[1])["id"]), sum(getattr(item[1], field) is not None for field in PROTOCOL)
-
-    claims = [(i, result) for i, paper in catalog.papers.items() for result in paper.results or ()]
-    return board_row(catalog, *max(claims, key=fullness)) if claims else None
+    levels = list(catalog.manifest.levels)
+    rows = [row for board in catalog.manifest.leaderboards for row in board_rows(catalog, board.dataset)]
+    known = ("backbone", "pretraining", "input_size", "split", "extra", "test_time", "training")
+    return max(rows, key=lambda row: (levels.index(row["level"]["id"]), sum(bool(row[f]) for f in known)), default=None)
 
 
 def _newest(catalog: Catalog) -> list[dict[str, Any]]:
