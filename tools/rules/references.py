@@ -76,10 +76,10 @@ def _references(draft: Draft) -> Iterator[tuple[Document, Location, str, str]]:
 
 @rule("leaderboard-metric-unknown")
 def leaderboards(draft: Draft) -> Iterator[Problem]:
-    """A leaderboard for a metric, or on a split, that isn't there, or a second one for the same dataset and metric.
+    """A leaderboard for a metric, or on a split, that isn't there, or a second one for the same dataset.
 
     A leaderboard of nothing would be an empty page, and two would be one page written twice.
-    Use a metric of catalog.yaml and a split of the dataset's entry; keep one leaderboard each.
+    Use a metric of catalog.yaml and a split of the dataset's entry; keep one leaderboard a dataset.
     """
     if draft.manifest is None:
         return
@@ -93,10 +93,10 @@ def leaderboards(draft: Draft) -> Iterator[Problem]:
         if dataset and board.split not in dataset.splits:
             message = f'{board.dataset} has no split "{board.split}"{nearest(board.split, dataset.splits)}'
             yield document.problem((*at, "split"), message, "leaderboard-metric-unknown")
-        if (board.dataset, board.metric) in seen:
-            message = f"a second leaderboard for {board.dataset}, {board.metric}; keep one"
+        if board.dataset in seen:
+            message = f"a second leaderboard for {board.dataset}; keep one"
             yield document.problem(at, message, "leaderboard-metric-unknown")
-        seen.add((board.dataset, board.metric))
+        seen.add(board.dataset)
 
 
 @rule("split-unknown")
@@ -117,6 +117,9 @@ def splits(draft: Draft) -> Iterator[Problem]:
             if word and word not in known:
                 message = f'{protocol.dataset} has no {name} "{word}"{nearest(word, known)}'
                 yield document.problem((*location, name), message, "split-unknown")
+        if protocol.labels and (dataset.levels or {}).get(protocol.labels) == dataset.classes:
+            message = f'"{protocol.labels}" is the finest level of {protocol.dataset}; leave `labels` out'
+            yield document.problem((*location, "labels"), message, "split-unknown")
 
 
 @rule("formerly-taken")
