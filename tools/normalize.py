@@ -35,7 +35,9 @@ from tools.schema_errors import schema_problems
 FOLD_WIDTH = 130
 INLINE_WIDTH = 160
 SHORT_ITEM = 40
-PLAIN = re.compile(r"(?:[^\W\d_]|\d+ [^\W\d_]{2})[^\x00-\x1f\x7f\x85\u2028\u2029]*")
+UNSAFE = "\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff\\ufffe\\uffff"
+"""What YAML doesn't take as it is, as part of a pattern: control characters and the like."""
+PLAIN = re.compile(rf"(?:[^\W\d_]|\d+ [^\W\d_]{{2}})[^{UNSAFE}]*")
 NOT_STRINGS = {"y", "n", "yes", "no", "true", "false", "on", "off", "null"}
 
 
@@ -145,13 +147,13 @@ def _scalar(value: Any, *, quoted: bool = False, flow: bool = False) -> str:
         return str(value)
     if not quoted and _is_plain(value, flow):
         return value
-    return re.sub("[\x7f\x85\u2028\u2029\ufeff]", lambda m: f"\\u{ord(m[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return re.sub(f"[{UNSAFE}]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def _is_plain(value: str, flow: bool) -> bool:
     if not PLAIN.fullmatch(value) or value.lower() in NOT_STRINGS or value != value.strip():
         return False
-    return not (": " in value or " #" in value or value.endswith(":") or (flow and re.search(r"[,\[\]{}]", value)))
+    return not (": " in value or " #" in value or value.endswith(":") or (flow and re.search(r"[,?\[\]{}]", value)))
 
 
 def _fold(value: str) -> list[str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tools.catalog import ROOT
 from tools.normalize import main, normalize, write
@@ -119,6 +121,12 @@ def test_any_text_is_read_back_as_it_was(text, place):
         "block": {"authors": [text, "x" * 50]},
         "folded": {"summary": text},
     }[place]
+    assert yaml.safe_load(write(data, Paper)) == data
+
+
+@given(st.text(min_size=1), st.lists(st.text(min_size=1), min_size=1, max_size=4))
+def test_whatever_text_is_written_is_read_back(text, items):
+    data = {"title": text, "authors": items, "venue": text, "links": [{"kind": text, "url": text}], "summary": text}
     assert yaml.safe_load(write(data, Paper)) == data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.catalog import Catalog, load
+from tools.catalog import ROOT, Catalog, load
 from tools.pages.addresses import address, relative
 from tools.render import main, render
 
@@ -91,7 +92,9 @@ def test_a_name_that_opens_the_title_stands_there_once(catalog):
 
 
 def test_a_leaderboard_without_results_says_so(pages_after):
-    pages = pages_after("catalog.yaml", "dataset: feathers, metric: top-1, split: test", "dataset: feathers, metric: top-1, split: train")
+    pages = pages_after(
+        "catalog.yaml", "dataset: feathers, metric: top-1, split: test", "dataset: feathers, metric: top-1, split: train"
+    )
     assert "no result yet" in pages["leaderboards/index.md"]
 
 
@@ -128,7 +131,10 @@ def test_what_is_not_stated_is_said_to_be_so(catalog):
 def test_each_source_is_shown_with_its_locator_and_what_it_says_differently(catalog):
     page = render(catalog)["papers/kestrel.md"]
     assert "Paper, Table 3" in page
-    assert re.search(r'class="differs"><a href="https://code.example/list">An Invented List</a>, leaderboard, row Kestrel: <strong>says backbone Nest-50</strong>', page)
+    assert re.search(
+        r'class="differs"><a href="https://code.example/list">An Invented List</a>, leaderboard, row Kestrel: <strong>says backbone Nest-50</strong>',
+        page,
+    )
     assert "input size: Authors, train.py" in page
 
 
@@ -149,7 +155,9 @@ def test_every_row_of_every_table_has_a_cell_for_every_heading(catalog):
 
 
 def test_a_link_to_a_repository_says_whose_it_is(pages_after):
-    page = pages_after(KESTREL, "https://code.example/kestrel}", "https://github.com/falk/kestrel/tree/1234567}")["papers/kestrel.md"]
+    page = pages_after(KESTREL, "https://code.example/kestrel}", "https://github.com/falk/kestrel/tree/1234567}")[
+        "papers/kestrel.md"
+    ]
     assert 'Official code <span class="link__place">falk/kestrel</span>' in page
 
 
@@ -165,7 +173,9 @@ def test_results_at_a_coarser_level_of_labels_are_on_no_leaderboard(pages_after)
 
 
 def test_a_dataset_shows_results_at_a_coarser_level_of_labels_in_a_table_of_their_own(pages_after):
-    page = pages_after(KESTREL, "input_size: 448\n    split: test", "input_size: 448\n    split: test\n    labels: family")["datasets/feathers.md"]
+    page = pages_after(KESTREL, "input_size: 448\n    split: test", "input_size: 448\n    split: test\n    labels: family")[
+        "datasets/feathers.md"
+    ]
     _, finest, coarser = re.findall(r"<table.*?</table>", page, re.DOTALL)
     assert ("93.2" in finest, "91.7" in finest) == (True, False)
     assert ("93.2" in coarser, "91.7" in coarser) == (False, True)
@@ -243,24 +253,30 @@ def test_links_between_pages_are_relative(here, target, expected):
     assert relative(here, target) == expected
 
 
-def test_the_docs_folder_is_written_as_a_whole_and_needs_no_hook(tree, tmp_path):
+def test_the_docs_folder_is_written_as_a_whole(tree, tmp_path):
     out = tmp_path / "build" / "docs"
     out.mkdir(parents=True)
     (out / "stale.md").touch()
     assert main(["--root", str(tree), "--out", str(out)]) == 0
     assert not (out / "stale.md").exists()
-    assert {"index.md", "contribute.md", "papers/kestrel.md", "assets/finch.css"} <= {
-        str(f.relative_to(out)) for f in out.rglob("*.*")
-    }
-    config = tmp_path / "mkdocs.yml"
-    config.write_text(
-        "site_name: x\ndocs_dir: build/docs\ntheme: {name: material, font: false}\nmarkdown_extensions: [attr_list]\n",
-        encoding="utf-8",
-    )
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--config-file", str(config)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Hovering Attention" in (tmp_path / "site" / "papers" / "kestrel" / "index.html").read_text(encoding="utf-8")
+    written = {str(file.relative_to(out)) for file in out.rglob("*.*")}
+    assert {"index.md", "contribute.md", "papers/kestrel.md", "assets/finch.css"} <= written
+
+
+@pytest.mark.parametrize("generator", ["mkdocs build --strict --config-file", "zensical build --config-file"])
+def test_other_generators_build_the_docs_folder_without_the_hook(tree, tmp_path, generator):
+    main(["--root", str(tree), "--out", str(tmp_path / "docs")])
+    theme = f"theme:\n  name: material\n  font: false\n  custom_dir: {ROOT / 'site' / 'overrides'}\n"
+    config = f"site_name: x\nsite_url: https://x.example/\n{theme}markdown_extensions: [attr_list]\n"
+    (tmp_path / "mkdocs.yml").write_text(config, encoding="utf-8")
+    program, *arguments = generator.split()
+    command = [str(Path(sys.executable).parent / program), *arguments, str(tmp_path / "mkdocs.yml")]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "site" / "papers" / "kestrel" / "index.html").read_text(encoding="utf-8")
+    assert '<meta name="citation_author" content="Ada Falk">' in page
+    assert "Hovering Attention" in page
 
 
 def test_a_broken_catalog_is_told_and_leaves_the_docs_folder_as_it_was(tree, tmp_path, capsys):
