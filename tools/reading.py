@@ -282,7 +282,9 @@ def _scalar(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> Any:
     try:
         value = loader.construct_object(node)
     except (ValueError, OverflowError, AttributeError) as error:  # 2026-13-45 is tagged as a date, and is none
-        raise yaml.MarkedYAMLError(problem=f"{node.value} is not valid: {error}", problem_mark=node.start_mark) from None
+        raise yaml.MarkedYAMLError(
+            problem=f"{node.value[:40]} is not valid: {str(error)[:80]}", problem_mark=node.start_mark
+        ) from None
     if isinstance(value, float) and PLAIN_NUMBER.fullmatch(node.value):
         return Number.of(value, node.value)
     return value

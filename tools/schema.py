@@ -29,7 +29,7 @@ Folded = {"folded": True}  # written as a folded block (>-)
 class Model(BaseModel):
     """Strict (no "1" for 1), closed (no unknown field) and frozen."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 def inline(**extra: Any) -> ConfigDict:

@@ -12,6 +12,8 @@ from tools.problems import Problem, nearest, rule
 from tools.reading import Document, Location
 from tools.schema import ARXIV_PATTERN, DOI_PATTERN, ID_PATTERN
 
+MOST = 100
+"""Finding a line takes time, and nobody mends the hundred-and-first mistake of a file before the first."""
 PATTERNS = {
     ID_PATTERN: "an id: lower-case letters, digits and single hyphens, such as cub-200-2011",
     ARXIV_PATTERN: 'an arXiv id without its version, such as "2103.07976"',
@@ -44,8 +46,8 @@ FOUND: tuple[tuple[type, str], ...] = (
 
 
 def schema_problems(model: type[BaseModel], document: Document, error: ValidationError) -> list[Problem]:
-    """Every error of one file, at its line and column."""
-    return [_problem(model, document, details) for details in error.errors(include_url=False)]
+    """Every error of one file, at its line and column; of a file that is no entry at all, the first hundred."""
+    return [_problem(model, document, details) for details in error.errors(include_url=False)[:MOST]]
 
 
 def _problem(model: type[BaseModel], document: Document, details: dict[str, Any]) -> Problem:

@@ -41,6 +41,7 @@ def refused(file: Path) -> str:
         (b"a:\n\tb: 1\n", "x.yaml:2:1: found a tab"),
         (b"a: 1\nb: 2\na: 3\n", 'x.yaml:3:1: the key "a" stands on line 1 already'),
         (b"a: 1\n---\nb: 2\n", "expected a single document"),
+        (b"a: " + b"9" * 5000 + b"\n", "x.yaml:1:4: not valid YAML: 9999999999999999999999999999999999999999 is not valid"),
         (b"d: 2026-02-30\n", "x.yaml:1:4: not valid YAML: 2026-02-30 is not valid"),
     ],
 )
@@ -99,7 +100,9 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, make, found):
     assert refused(tmp_path / "x.yaml") == f"x.yaml:1:1: found {found}, expected a YAML file"
 
 
-@pytest.mark.parametrize("content", ["a: " + "[" * 30_000, "fifo"])
+@pytest.mark.parametrize(
+    "content", ["a: " + "[" * 30_000, "fifo", "".join(f"k{n}: 1\n" for n in range(60_000))], ids=["deep", "pipe", "wide"]
+)
 def test_the_command_survives_hostile_files_with_exit_code_1_and_no_traceback(tree, content):
     file = tree / "catalog" / "papers" / "hostile.yaml"
     os.mkfifo(file) if content == "fifo" else file.write_text(content, encoding="utf-8")

@@ -57,6 +57,7 @@ BROKEN = [
     (KESTREL, "https://code.example/kestrel}", "code.example/kestrel}", "10:39", "field-value", "expected an address that starts with https://"),
     (KESTREL, "https://arxiv.org/abs/2103.00010", "https://arxiv.org/pdf/2103.00010v1", "9:24", "link-arxiv",
      "links[0].url: expected the abstract page without a version"),
+    (KESTREL, "value: 91.2", "value: .nan", "39:12", "field-value", "reproductions[0].value: found nan: input should be a finite number"),
     (KESTREL, "value: 93.2\n", "value: 0.932\n", "35:9", "correction-missing", ""),
     (KESTREL, "value: 91.2", "value: 912.0", "39:12", "metric-bounds", "reproductions[0].value: found 912, expected 0 to 100"),
     (KESTREL, "value: 91.2", "value: 91.4", "39:12", "runs-mean", "reproductions[0].value: found 91.4, but the runs' mean is 91.200"),
