@@ -36,7 +36,7 @@ def bibtex(entry: Publication, manifest: Manifest) -> str:
         "author": " and ".join(escape(author) for author in entry.authors),
         "booktitle": escape(entry.booktitle or venue.proceedings or venue.name) if kind == "inproceedings" else None,
         "journal": escape(venue.name) if kind == "article" else None,
-        "year": str(entry.year),
+        "year": entry.year and str(entry.year),
         "volume": entry.volume and escape(entry.volume),
         "number": entry.number and escape(entry.number),
         "pages": entry.pages and escape(entry.pages).replace("-", "--"),
@@ -54,7 +54,7 @@ def key(entry: Publication) -> str:
     """The citation key: he2022transfg."""
     family = entry.authors[0].split()[-1]
     word = entry.name or next((w for w in re.findall(r"\w+", entry.title) if len(w) > 3), "")
-    return f"{_ascii(family)}{entry.year}{_ascii(word)}"
+    return f"{_ascii(family)}{entry.year or ''}{_ascii(word)}"
 
 
 def escape(text: str) -> str:

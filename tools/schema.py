@@ -279,6 +279,8 @@ class Paper(Publication):
 class Survey(Publication):
     """A survey, or a list that is kept up."""
 
+    year: Year | None = None
+    """The year of the venue; left out for a list that is kept up."""
     kind: Literal["journal", "preprint", "list"]
     """A survey in a journal, a preprint, or a living list on the web."""
     summary: Text = Field(json_schema_extra=Folded)

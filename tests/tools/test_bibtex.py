@@ -65,6 +65,13 @@ def test_a_doi_keeps_its_underscores(catalog):
     assert "{10.1007/978-3-030-01264-9_26}" in bibtex(paper, catalog.manifest)
 
 
+def test_a_list_without_a_year_is_cited_without_one(catalog):
+    survey = catalog.surveys["birds-2022"].model_copy(update={"year": None})
+    written = bibtex(survey, catalog.manifest)
+    assert "year" not in written
+    assert written.startswith("@article{falkbirds,")
+
+
 def test_a_key_is_plain_ascii(catalog):
     paper = catalog.papers["kestrel"].model_copy(update={"authors": ["Jürgen Müller-Lüdenscheidt"], "name": "S³N"})
     assert key(paper) == "mullerludenscheidt2021s3n"

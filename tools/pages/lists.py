@@ -112,7 +112,7 @@ def _event(catalog: Catalog, entry_id: str, entry: Any) -> dict[str, Any]:
 
 def surveys(catalog: Catalog) -> Page:
     """Surveys and lists, the newest first."""
-    entries = sorted(catalog.surveys.items(), key=lambda item: (-item[1].year, item[0]))
+    entries = sorted(catalog.surveys.items(), key=lambda item: (-(item[1].year or 0), item[0]))
     data = {
         "meta": meta("Surveys", "Surveys of fine-grained image analysis, and lists that are kept up.", hide=["navigation"]),
         "surveys": [

@@ -59,7 +59,7 @@ def years(draft: Draft) -> Iterator[Problem]:
     """
     for document, _, entry in draft.all(*draft.entries):
         last = entry.added.year + 1
-        if not 1990 <= entry.year <= last:
+        if entry.year is not None and not 1990 <= entry.year <= last:
             message = f"found {entry.year}, expected 1990 to {last} (the year after `added`)"
             yield document.problem(("year",), message, "year-range")
 
