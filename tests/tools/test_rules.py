@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tools.catalog import load
+from tools.check_catalog import main
 from tools.problems import RULES
 from tools.rules import CHECKS
 
@@ -97,11 +98,13 @@ BROKEN = [
 @pytest.mark.parametrize(
     ("file", "old", "new", "where", "rule", "message"), BROKEN, ids=[f"{b[4]}-{i}" for i, b in enumerate(BROKEN)]
 )
-def test_a_broken_entry_is_named_by_place_and_rule(problems_after, file, old, new, where, rule, message):
+def test_a_broken_entry_is_named_by_place_and_rule(tree, problems_after, capsys, file, old, new, where, rule, message):
     found = [p for p in problems_after(file, old, new) if p.rule == rule]
     assert found, f"expected {rule}"
     assert str(found[0]).startswith(f"{file}:{where}: "), str(found[0])
     assert message in str(found[0])
+    assert main(["--root", str(tree)]) == 1
+    assert str(found[0]) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
