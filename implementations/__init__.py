@@ -1,0 +1,1 @@
+"""One file a paper; what all need stands in common."""

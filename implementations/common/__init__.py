@@ -1,0 +1,1 @@
+"""What every implementation needs: data, backbones, training, records, the command line."""

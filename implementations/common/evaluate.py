@@ -1,0 +1,121 @@
+"""What a trained method reaches: its predictions, one for each test image, and where its evidence points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from implementations.common.data import InOrder, Samples, Split, loader
+from implementations.common.errors import Fault
+from implementations.common.method import Method
+
+Told = Callable[[int], None]
+"""Is told how many images are done."""
+
+
+def silent(done: int) -> None:
+    """Nobody is told."""
+
+
+EVALUATION_BATCH = 64
+TOLERANCE = 1 / 16
+"""Pointing accuracy allows the peak to miss the box by this share of the picture's side: 6 px of 96."""
+
+
+def _batches(
+    method: Method, split: Split, accelerator: Accelerator, workers: int, *, boxes: bool = False, progress: Told = silent
+) -> Iterator[tuple[Tensor, ...]]:
+    """This process's share of a split by the test transform, on its device."""
+    order = InOrder(len(split), EVALUATION_BATCH, process=accelerator.process_index, processes=accelerator.num_processes)
+    samples = Samples(split, method.recipe.test, seed=0, boxes=boxes)
+    done = 0
+    for batch in loader(samples, order, workers=workers, pin=accelerator.device.type == "cuda"):
+        yield tuple(tensor.to(accelerator.device) for tensor in batch)
+        done += len(batch[0]) * accelerator.num_processes
+        progress(min(done, len(split)))
+
+
+def _in_order(mine: list[int], split: Split, accelerator: Accelerator) -> list[int]:
+    """All processes' values in the order of the images. Raises Fault unless each image was counted once."""
+    everyone = gather_object(
+        [(accelerator.process_index + place * accelerator.num_processes, value) for place, value in enumerate(mine)]
+    )
+    if sorted(index for index, _ in everyone) != list(range(len(split))):
+        raise Fault(f"{len(everyone)} predictions came for {len(split)} images")
+    return [value for _, value in sorted(everyone)]
+
+
+@torch.no_grad()
+def predict(method: Method, split: Split, accelerator: Accelerator, workers: int = 0, *, progress: Told = silent) -> list[int]:
+    """The predicted class of each image of the split, in order."""
+    method.eval()
+    mine: list[Tensor] = []
+    for images, _ in _batches(method, split, accelerator, workers, progress=progress):
+        with accelerator.autocast():
+            mine.append(method(images).argmax(1))
+    return _in_order(torch.cat(mine).tolist() if mine else [], split, accelerator)
+
+
+@torch.no_grad()
+def pointing(
+    method: Method, split: Split, accelerator: Accelerator, workers: int = 0, *, progress: Told = silent
+) -> tuple[float, float] | None:
+    """How often the evidence peaks inside the telling part's box (with TOLERANCE), and how often a random place would.
+
+    None where the split knows no boxes.
+    """
+    if split.boxes is None:
+        return None
+    method.eval()
+    hits: list[int] = []
+    area = 0.0
+    for images, _, boxes in _batches(method, split, accelerator, workers, boxes=True, progress=progress):
+        with accelerator.autocast():
+            maps = method.evidence(images)
+        side = images.shape[-1]
+        grown = boxes.float() + side * TOLERANCE * torch.tensor([-1, -1, 1, 1], device=boxes.device)
+        x, y = peaks(maps, side).unbind(1)
+        hits += ((grown[:, 0] <= x) & (x < grown[:, 2]) & (grown[:, 1] <= y) & (y < grown[:, 3])).int().tolist()
+        inside = grown.clamp(0, side)
+        area += ((inside[:, 2] - inside[:, 0]) * (inside[:, 3] - inside[:, 1])).sum().item() / side**2
+    everyone = _in_order(hits, split, accelerator)
+    return sum(everyone) / len(everyone), sum(gather_object([area])) / len(everyone)
+
+
+def peaks(maps: Tensor, side: int) -> Tensor:
+    """(B, h, w) → where each map is largest, (B, 2) as x, y in pixels of a picture of `side`, after bilinear enlargement."""
+    large = F.interpolate(maps[:, None].float(), size=(side, side), mode="bilinear", align_corners=False)[:, 0]
+    place = large.flatten(1).argmax(1)
+    return torch.stack([place % side, place // side], dim=1) + 0.5
+
+
+def top1(predictions: Sequence[int], labels: Sequence[int]) -> float:
+    """The share of right predictions. Raises Fault for another number of them than images."""
+    if len(predictions) != len(labels):
+        raise Fault(f"{len(predictions)} predictions for {len(labels)} images")
+    return sum(p == label for p, label in zip(predictions, labels, strict=True)) / len(labels)
+
+
+def confusion(predictions: Sequence[int], labels: Sequence[int], parents: Sequence[int]) -> list[list[int]]:
+    """How often an image of coarse class i (row) was predicted as a class of coarse class j (column)."""
+    size = max(parents) + 1
+    counts = [[0] * size for _ in range(size)]
+    for predicted, label in zip(predictions, labels, strict=True):
+        counts[parents[label]][parents[predicted]] += 1
+    return counts
+
+
+@torch.no_grad()
+def flops(method: Method) -> int:
+    """Of the test pass of one image: matrix products, convolutions and attention (what torch.utils.flop_counter counts)."""
+    method.eval()
+    side, parameter = method.recipe.input_size, next(method.parameters())
+    with FlopCounterMode(display=False) as counter:
+        method(torch.zeros(1, 3, side, side, device=parameter.device, dtype=parameter.dtype))
+    return counter.get_total_flops()

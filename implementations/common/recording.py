@@ -1,0 +1,96 @@
+"""What a run reached, tested and written down as its record."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from implementations.common import evaluate, fingerprint, picture, records, weights
+from implementations.common.statistics import wilson
+from implementations.common.train import Trainer
+
+
+def record_of(
+    trainer: Trainer, loaded: weights.Loaded, *, profile: str, threads: int, folder: Path, note: str | None = None
+) -> tuple[records.Record, list[Image.Image]]:
+    """Tests the trained method and writes down all there is to know of the run."""
+    method, data, recipe, state = trainer.method, trainer.data, trainer.method.recipe, trainer.state
+    evidence, images = picture.look(method, data.test, trainer.accelerator)
+    ablated = any(base.__dict__.get("paper") == method.paper for base in type(method).__mro__[1:])
+    record = records.Record(
+        paper=method.paper,
+        variant=type(method).__name__ if ablated else None,
+        profile=profile,
+        claim=dataclasses.asdict(method.claim) if method.claim else None,
+        dataset=records.RunDataset(
+            name=data.name,
+            fingerprint=data.fingerprint,
+            reference=data.reference,
+            classes=len(data.classes),
+            train=len(data.train),
+            validation=len(data.validation),
+            test=len(data.test),
+        ),
+        backbone=records.RunBackbone(name=recipe.backbone, weights=loaded.origin, sha256=loaded.sha256),
+        recipe=recipe.as_data(),
+        seed=trainer.settings.seed,
+        selection=recipe.selection,
+        epoch=state.best_epoch,
+        trials=[trial for trial in records.trials_of(folder) if trial.backbone == recipe.backbone],
+        compute=_compute(trainer, threads),
+        outcome=_outcome(trainer),
+        labels=records.encode(data.test.labels),
+        evidence=evidence,
+        picture=None,
+        versions={name: importlib.metadata.version(name) for name in ("torch", "torchvision", "timm", "numpy", "pillow")}
+        | {"python": platform.python_version()},
+        fingerprint=fingerprint.of(type(method), recipe),
+        note=note,
+    )
+    return record.model_copy(update={"picture": Path(records.file_name(record)).with_suffix(".webp").name}), images
+
+
+def _compute(trainer: Trainer, threads: int) -> records.Compute:
+    accelerator, recipe, seconds = trainer.accelerator, trainer.method.recipe, trainer.state.seconds
+    device = torch.cuda.get_device_name() if accelerator.device.type == "cuda" else f"{platform.machine()} CPU"
+    return records.Compute(
+        processes=accelerator.num_processes,
+        batch_per_process=recipe.batch_size // accelerator.num_processes,
+        loss_over_batch="within a process" if trainer.method.over_batch else "none",
+        device=device,
+        precision="bf16" if accelerator.mixed_precision == "bf16" else "float32",
+        threads=threads,
+        seconds=round(seconds, 1),
+        images_per_second=round(trainer.total * recipe.batch_size / max(seconds, 1e-9), 1),
+    )
+
+
+def _outcome(trainer: Trainer) -> records.Outcome:
+    method, data, accelerator, workers = trainer.method, trainer.data, trainer.accelerator, trainer.settings.workers
+    count = len(data.test)
+    with trainer.progress.bar("testing", 2 * count) as show:
+        predictions = evaluate.predict(method, data.test, accelerator, workers, progress=show)
+        pointed = evaluate.pointing(method, data.test, accelerator, workers, progress=lambda done: show(count + done))
+    labels, parents = data.test.labels, data.classes.coarse.get("family")
+    right = sum(guess == label for guess, label in zip(predictions, labels, strict=True))
+    low, high = wilson(right, len(labels))
+    families = evaluate.confusion(predictions, labels, parents) if parents else None
+    return records.Outcome(
+        top1=right / len(labels),
+        interval=(round(low, 6), round(high, 6)),
+        predictions=records.encode(predictions),
+        family_top1=sum(families[i][i] for i in range(len(families))) / len(labels) if families else None,
+        family_confusion=families,
+        pointing=pointed[0] if pointed else None,
+        pointing_by_chance=round(pointed[1], 6) if pointed else None,
+        measures=method.measure(trainer.images_in_order(data.test)),
+        best_on_test=trainer.state.best_on_test,
+        best_validation=trainer.state.best_validation if trainer.state.best_validation >= 0 else None,
+        parameters=sum(parameter.numel() for parameter in method.parameters()),
+        flops=evaluate.flops(method),
+    )

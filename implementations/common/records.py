@@ -1,0 +1,211 @@
+"""Run records: what one run was, and what it reached. No torch here: the site reads them too."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]
+RECORDS = Path(__file__).resolve().parents[1] / "records"
+
+
+class Broken(ValueError):
+    """A record that can't be read; the message names the file."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Trial(_Model):
+    """One try of a recipe on the validation images."""
+
+    change: str
+    backbone: str
+    seed: int
+    validation_top1: Share
+    validation_images: int
+
+
+class RunDataset(_Model):
+    """What was trained and tested on."""
+
+    name: str
+    fingerprint: Hash
+    reference: bool | None = None
+    """Of Synthetic Finches: whether the pixels came out as they did where the shipped weights were made."""
+    classes: int
+    train: int
+    validation: int
+    test: int
+
+
+class RunBackbone(_Model):
+    """The backbone and where its weights came from."""
+
+    name: str
+    weights: str
+    sha256: Hash | None
+
+
+class Compute(_Model):
+    """How it was run: part of the protocol where BatchNorm or a loss looks at the batch."""
+
+    processes: int
+    batch_per_process: int
+    batchnorm: Literal["statistics per process"] = "statistics per process"
+    loss_over_batch: Literal["none", "within a process"] = "none"
+    device: str
+    precision: Literal["float32", "bf16"]
+    threads: int
+    seconds: float
+    images_per_second: float
+    """In training, evaluation apart."""
+
+
+class Evidence(_Model):
+    """One of the eight fixed test images: what was predicted, and the map over it, 0 to 255 (base64 of rows)."""
+
+    index: int
+    label: int
+    predicted: int
+    box: tuple[float, float, float, float] | None
+    height: int
+    width: int
+    map: str
+
+
+class Outcome(_Model):
+    """What was reached on the test images."""
+
+    top1: Share
+    interval: tuple[Share, Share]
+    """95%, Wilson: of this run on such images; the seeds' spread is not in it."""
+    predictions: str
+    """base64 of zlib of one little-endian 16-bit class a test image, in the dataset's order."""
+    family_top1: Share | None
+    family_confusion: list[list[int]] | None
+    pointing: Share | None
+    pointing_by_chance: Share | None
+    measures: dict[str, float]
+    best_on_test: Share | None
+    """The best of all epochs on the test images, where it was asked for: never the result."""
+    best_validation: Share | None
+    parameters: int
+    flops: int
+    """Matrix products, convolutions and attention of the test pass of one image."""
+
+
+class Record(_Model):
+    """One run."""
+
+    format: Literal[1] = 1
+    paper: str
+    variant: str | None
+    """What differs from the paper's method, where this is an ablation or a user's own; its class."""
+    profile: Literal["demo", "paper"]
+    claim: dict[str, Any] | None
+    dataset: RunDataset
+    backbone: RunBackbone
+    recipe: dict[str, Any]
+    seed: int
+    selection: str
+    epoch: int
+    """After how many epochs the weights were taken."""
+    trials: list[Trial]
+    compute: Compute
+    outcome: Outcome
+    labels: str
+    """The test images' true classes, encoded as the predictions are."""
+    evidence: list[Evidence]
+    picture: str | None
+    versions: dict[str, str]
+    fingerprint: dict[str, Any] | None
+    """The behaviour fingerprint: what the code computed when this run was made."""
+    note: str | None = None
+    """What was found out about it, in words."""
+
+    @model_validator(mode="after")
+    def _counts(self) -> Record:
+        count = len(decode(self.outcome.predictions))
+        if not count == len(decode(self.labels)) == self.dataset.test:
+            raise ValueError(f"{count} predictions and {len(decode(self.labels))} labels for {self.dataset.test} test images")
+        return self
+
+    @field_validator("picture")
+    @classmethod
+    def _beside(cls, name: str | None) -> str | None:
+        if name is not None and Path(name).name != name:
+            raise ValueError("the picture stands beside its record")
+        return name
+
+
+def encode(classes: list[int]) -> str:
+    """Classes as a short text."""
+    return base64.b64encode(zlib.compress(b"".join(number.to_bytes(2, "little") for number in classes), 9)).decode()
+
+
+def decode(text: str) -> list[int]:
+    """The classes of `encode`'s text."""
+    content = zlib.decompress(base64.b64decode(text))
+    return [int.from_bytes(content[at : at + 2], "little") for at in range(0, len(content), 2)]
+
+
+def on_images_of(other: Record, record: Record) -> list[int] | None:
+    """What `other` predicted on the test images of `record`; None where it wasn't tested on all of them.
+
+    The finches of a species are drawn in one order, so that the first of many are the few.
+    """
+    theirs, mine = decode(other.labels), decode(record.labels)
+    if other.dataset.name != record.dataset.name:
+        return None
+    if theirs == mine:
+        return decode(other.outcome.predictions) if other.dataset.fingerprint == record.dataset.fingerprint else None
+    if record.dataset.name != "synthetic-finches":
+        return None
+    predicted: dict[int, list[int]] = {}
+    for label, guess in zip(theirs, decode(other.outcome.predictions), strict=True):
+        predicted.setdefault(label, []).append(guess)
+    wanted = Counter(mine)
+    if any(len(predicted.get(label, [])) < count for label, count in wanted.items()):
+        return None
+    return [guess for label in dict.fromkeys(mine) for guess in predicted[label][: wanted[label]]]
+
+
+def read(path: Path) -> Record:
+    """One record. Raises Broken."""
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError, ValueError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
+        raise Broken(f"{path}: not a run record: {what}") from error
+
+
+def read_all(folder: Path) -> list[tuple[Path, Record]]:
+    """The records of one paper, in the order of their names; none where there is no such folder."""
+    return [(path, read(path)) for path in sorted(folder.glob("*.json"))]
+
+
+def file_name(record: Record) -> str:
+    """Of its file: dataset, profile, backbone, variant and seed."""
+    parts = [record.dataset.name, record.profile, record.backbone.name, record.variant, f"seed{record.seed}"]
+    return "-".join(part for part in parts if part) + ".json"
+
+
+def trials_of(folder: Path) -> list[Trial]:
+    """The log of all trials of a paper's recipe on validation, in order."""
+    path = folder / "trials.jsonl"
+    if not path.is_file():
+        return []
+    try:
+        return [Trial.model_validate(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise Broken(f"{path}: not a log of trials: {error}") from error

@@ -1,0 +1,74 @@
+"""What a run says on the terminal when it is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from implementations.common.records import Record, Trial, decode, on_images_of
+from implementations.common.statistics import paired, wilson
+
+
+def tell(console: Console, record: Record, path: Path, baseline: Record | None, *, trained: bool) -> None:
+    """The result beside the plain baseline's on the same test images, and where record and picture are."""
+    labels = decode(record.labels)
+    own = _right(decode(record.outcome.predictions), labels)
+    shared = on_images_of(baseline, record) if baseline else None
+    table = Table(
+        title=f"{record.dataset.name}: {len(labels)} test images of {record.dataset.classes} classes, {record.backbone.name}",
+        title_justify="left",
+    )
+    for heading in ("", "top-1", "95% interval", "looks at the part"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    table.add_row(record.variant or record.paper, *_accuracy(own), _pointing(record))
+    if shared is not None:
+        theirs = _right(shared, labels)
+        table.add_row("baseline" if trained else "baseline (committed record)", *_accuracy(theirs), _pointing(baseline))
+    console.print(table)
+    if shared is not None:
+        mean, low, high = (100 * value for value in paired(own, theirs))
+        console.print(
+            f"{mean:+.1f} points against the baseline (95% interval of these two runs: {low:+.1f} to {high:+.1f})",
+            highlight=False,
+        )
+    elif record.paper != "baseline":
+        console.print("No committed record of the baseline fits this run; --compare baseline trains it.", highlight=False)
+    console.print(_beside(record), markup=False, highlight=False)
+    console.print(f"record:  {path}\npicture: {path.with_suffix('.webp')}", markup=False, highlight=False)
+
+
+def _beside(record: Record) -> str:
+    """What else was measured, in a line."""
+    outcome, compute = record.outcome, record.compute
+    facts = [
+        f"{outcome.parameters / 1e6:.2f} M parameters",
+        f"{outcome.flops / 1e6:.1f} M FLOPs an image (matmul, convolution, attention)",
+        f"{compute.images_per_second:.0f} images/s in training on {compute.device}, {compute.threads} threads",
+    ]
+    if outcome.family_top1 is not None:
+        facts.insert(0, f"the family right on {100 * outcome.family_top1:.1f}%")
+    return "; ".join(facts + [f"{name} {value:.3f}" for name, value in outcome.measures.items()])
+
+
+def tell_trial(console: Console, trial: Trial) -> None:
+    """A trial's accuracy, on validation alone."""
+    text = f"trial {trial.change!r}: {100 * trial.validation_top1:.1f} on {trial.validation_images} validation images"
+    console.print(text, markup=False, highlight=False)
+
+
+def _right(predictions: list[int], labels: list[int]) -> list[bool]:
+    return [guess == label for guess, label in zip(predictions, labels, strict=True)]
+
+
+def _accuracy(right: list[bool]) -> tuple[str, str]:
+    low, high = wilson(sum(right), len(right))
+    return f"{100 * sum(right) / len(right):.1f}", f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _pointing(record: Record) -> str:
+    outcome = record.outcome
+    if outcome.pointing is None:
+        return "unknown"
+    return f"{100 * outcome.pointing:.0f}% (chance {100 * outcome.pointing_by_chance:.0f}%)"

@@ -1,0 +1,47 @@
+"""Learning-rate schedules: a factor from the count of batches, the batches of an epoch, and the total; plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Constant, after a linear warm-up over the first `warmup` batches (or, below 1, that share of all of them).
+
+    The first batch has 1/warmup of the rate, batch number `warmup` the whole of it.
+    """
+
+    warmup: float = 0
+
+    def __call__(self, step: int, per_epoch: int, total: int) -> float:
+        """The factor of every group's learning rate at batch `step` (from 0)."""
+        warmup = round(self.warmup * total) if self.warmup < 1 else int(self.warmup)
+        return (step + 1) / warmup if step < warmup else self.after(step, warmup, per_epoch, total)
+
+    def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Schedule):
+    """Falls along half a cosine from the end of the warm-up to 0 at the last batch, or in one stair an epoch."""
+
+    by_epoch: bool = False
+
+    def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
+        if self.by_epoch:
+            step = step // per_epoch * per_epoch
+        return (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup))) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps(Schedule):
+    """Multiplied by `factor` every `every` epochs."""
+
+    every: int
+    factor: float = 0.1
+
+    def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
+        return self.factor ** (step // per_epoch // self.every)

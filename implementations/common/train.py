@@ -1,0 +1,292 @@
+"""The training loop, written once: any method, any device, one process or several, stopped and resumed at any batch.
+
+All randomness of a step is a function of (seed, step), so nothing but weights, optimiser and the count of steps needs saving. The
+gradients are averaged over processes by one explicit reduction: DistributedDataParallel would only see losses that go through its
+own forward, would miss parameters frozen when it was wrapped, and would overwrite buffers.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast, reduce
+from torch import Tensor
+
+from implementations.common import checkpoints
+from implementations.common.data import Batches, Data, InOrder, OnDevice, Samples, Split, loader, require_images_per_class
+from implementations.common.errors import Fault, Usage
+from implementations.common.evaluate import EVALUATION_BATCH, predict, top1
+from implementations.common.interrupt import Interrupted, interruptible
+from implementations.common.method import Method, Terms
+from implementations.common.progress import Progress
+from implementations.common.randomness import derive, seed_torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a run is carried out; nothing here changes what is learnt but the seed."""
+
+    seed: int = 0
+    workers: int = 0
+    checkpoint: Path | None = None
+    """Where to keep the state; None: nowhere."""
+    save_every: float = 30.0
+    """Seconds between checkpoints."""
+    read_every: int = 10
+    """Steps between two looks at the losses: each look waits for the device."""
+    track_test: bool = False
+    """Also evaluate on test after each epoch, for the best of them: never what is reported."""
+
+
+@dataclass
+class State:
+    """What a checkpoint holds beside weights and optimiser."""
+
+    step: int = 0
+    best_validation: float = -1.0
+    best_epoch: int = 0
+    best_on_test: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class Trainer:
+    """Trains one method on one dataset."""
+
+    method: Method
+    data: Data
+    accelerator: Accelerator
+    settings: Settings
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        recipe, processes = self.method.recipe, self.accelerator.num_processes
+        self.state, self._update_of_step, self._checked = State(), 0, set()
+        require_images_per_class(self.data.train, self.data.classes, self.method.least_per_class)
+        if recipe.batch_size % (processes * recipe.micro_batches):
+            raise Usage(
+                f"a batch of {recipe.batch_size} can't be shared equally by {processes} processes"
+                f" × {recipe.micro_batches} micro-batches"
+            )
+        if self.method.over_batch and recipe.micro_batches > 1:
+            raise Usage(
+                f"{type(self.method).__name__}'s loss is over the whole batch: split into micro-batches it would be another loss"
+            )
+        self.per_epoch = len(self._epoch_batches(0))
+        if not self.per_epoch:
+            raise Usage(f"{len(self.data.train)} training images don't fill one batch of {recipe.batch_size}")
+        self.total = self.per_epoch * recipe.epochs
+        self.method.to(self.accelerator.device)
+        seed_torch(self.settings.seed, "groups")
+        options = dict(recipe.optimizer_options) | {"weight_decay": recipe.weight_decay, "lr": recipe.lr}
+        try:
+            self.optimizer = getattr(torch.optim, recipe.optimizer)(self.method.parameter_groups(), **options)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise Usage(f"the recipe's optimizer {recipe.optimizer} can't be had with {options}: {error}") from error
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+
+    # ------------------------------------------------------------------------------------------------ one run
+
+    def fit(self) -> State:
+        """Trains from the state it is in to the end. Raises Interrupted, with the state saved, on Ctrl-C."""
+        batches = Batches(
+            self._epoch_batches,
+            self.method.recipe.epochs,
+            start=self.state.step,
+            process=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+        )
+        fed = self._loader(Samples(self.data.train, self.method.recipe.train, self.settings.seed), batches)
+        with interruptible() as stopped, self.progress.training(self.total, self.state.step):
+            self._started = self._saved = time.monotonic()
+            if self.state.step % self.per_epoch:
+                self._set_phase()
+            for images, labels in fed:
+                if self.state.step % self.per_epoch == 0:
+                    self._start_epoch()
+                self._step(images, labels)
+                if self.state.step % self.per_epoch == 0:
+                    self._end_epoch()
+                self._maybe_save(stopped)
+        self._finish()
+        return self.state
+
+    def _step(self, images: Tensor, labels: Tensor) -> None:
+        step, device = self.state.step, self.accelerator.device
+        factor = self.method.recipe.schedule(step, self.per_epoch, self.total)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+        self._update_of_step = 0
+        # After the batch was fetched: an iterator of a loader draws from the global generator.
+        seed_torch(self.settings.seed, "step", step)
+        terms = self.method.training_step(images.to(device, non_blocking=True), labels.to(device, non_blocking=True), self.update)
+        self.state.step += 1
+        self.progress.step(terms)
+        if self.state.step % self.settings.read_every == 0 or self.state.step == self.total:
+            self._read()
+
+    def update(self, losses: Callable[[Tensor, Tensor], Terms], images: Tensor, labels: Tensor) -> Terms:
+        """One step of the optimiser by the sum of `losses`' terms; returns the terms, detached, averaged over micro-batches."""
+        parts = self.method.recipe.micro_batches
+        totals: Terms = {}
+        for part, (some, their) in enumerate(zip(images.chunk(parts), labels.chunk(parts), strict=True)):
+            seed_torch(self.settings.seed, "update", self.state.step, self._update_of_step, part, self.accelerator.process_index)
+            with self.accelerator.autocast():
+                terms = losses(some, their)
+            (sum(terms.values()) / parts).backward()
+            for name, term in terms.items():
+                totals[name] = totals.get(name, 0) + term.detach() / parts
+        self._average_gradients()
+        if self.method.recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.method.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._update_of_step += 1
+        with torch.no_grad():
+            self.method.after_step()
+        return totals
+
+    def _average_gradients(self) -> None:
+        """The mean over processes, in one reduction."""
+        if self.accelerator.num_processes == 1:
+            return
+        reached = [parameter for parameter in self.method.parameters() if parameter.grad is not None]
+        self._check_agreement()
+        flat = reduce(torch.cat([parameter.grad.flatten() for parameter in reached]), "mean")
+        for parameter, mean in zip(reached, flat.split([parameter.numel() for parameter in reached]), strict=True):
+            parameter.grad.copy_(mean.view_as(parameter))
+
+    def _check_agreement(self) -> None:
+        """That all processes have gradients of the same parameters; looked at once a phase and update, since reading it waits."""
+        where = (self._phase, self._update_of_step)
+        if where in self._checked:
+            return
+        self._checked.add(where)
+        mine = torch.tensor(
+            [parameter.grad is not None for parameter in self.method.parameters()], device=self.accelerator.device
+        )
+        if not torch.equal(reduce(mine.float(), "mean"), mine.float()):
+            raise Fault("the processes' losses reached different parameters, so their gradients can't be averaged")
+
+    # ------------------------------------------------------------------------------------------------ epochs
+
+    def _epoch_batches(self, epoch: int) -> list[list[int]]:
+        size, processes = self.method.recipe.batch_size, self.accelerator.num_processes
+        batches = self.method.batches(self.data.train.labels, size, random.Random(derive(self.settings.seed, "batches", epoch)))
+        if any(len(batch) % processes for batch in batches):
+            raise Usage(f"{type(self.method).__name__}'s batches can't be shared equally by {processes} processes")
+        return batches
+
+    @property
+    def epoch(self) -> int:
+        return self.state.step // self.per_epoch
+
+    def _set_phase(self) -> None:
+        self._phase = self.method.phase(self.epoch, self.method.recipe.epochs)
+        self.method.train()
+        self.progress.phase = self._phase
+
+    def _start_epoch(self) -> None:
+        self._share_buffers()
+        self._set_phase()
+        self._prepare(self.epoch)
+        self.method.train()
+
+    def _prepare(self, epoch: int) -> None:
+        seed_torch(self.settings.seed, "prepare", epoch)
+        self.method.prepare(epoch, self.images_in_order(self.data.train))
+
+    def _end_epoch(self) -> None:
+        recipe, started = self.method.recipe, time.monotonic()
+        if recipe.selection == "best on validation":
+            accuracy = self._accuracy(self.data.validation)
+            if accuracy > self.state.best_validation:
+                self.state.best_validation, self.state.best_epoch = accuracy, self.epoch
+                self._save(checkpoints.best_of(self._checkpoint_needed()))
+        if self.settings.track_test:
+            self.state.best_on_test = max(self.state.best_on_test or 0.0, self._accuracy(self.data.test))
+        self._started += time.monotonic() - started
+
+    def _finish(self) -> None:
+        self.state.seconds += time.monotonic() - self._started
+        self._share_buffers()
+        if self.method.recipe.selection == "best on validation":
+            checkpoints.load_weights(checkpoints.best_of(self._checkpoint_needed()), self.method)
+        else:
+            self.state.best_epoch = self.method.recipe.epochs
+            self._prepare(self.method.recipe.epochs)
+        self.method.eval()
+
+    def _accuracy(self, split: Split) -> float:
+        self._share_buffers()
+        accuracy = top1(predict(self.method, split, self.accelerator, self.settings.workers), split.labels)
+        self.method.train()
+        return accuracy
+
+    def _share_buffers(self) -> None:
+        """Sends the first process's buffers round: BatchNorm's statistics are each process's own until then."""
+        if self.accelerator.num_processes > 1:
+            for buffer in self.method.buffers():
+                buffer.copy_(broadcast(buffer, from_process=0))
+
+    # ------------------------------------------------------------------------------------------------ reading, saving
+
+    def images_in_order(self, split: Split) -> OnDevice:
+        """All images of a split once, by the test transform, on the device: for `prepare` and `measure`."""
+        samples = Samples(split, self.method.recipe.test, self.settings.seed)
+        fed = self._loader(samples, InOrder(len(split), EVALUATION_BATCH))
+        return OnDevice(fed, self.accelerator.device)
+
+    def _loader(self, samples: Samples, batches: Batches | InOrder) -> torch.utils.data.DataLoader:
+        return loader(samples, batches, workers=self.settings.workers, pin=self.accelerator.device.type == "cuda")
+
+    def _read(self) -> None:
+        rates = {group.get("name", str(number)): group["lr"] for number, group in enumerate(self.optimizer.param_groups)}
+        terms = self.progress.read(self.state.step, epoch=(self.state.step - 1) // self.per_epoch, rates=rates)
+        broken = [name for name, value in terms.items() if value != value or abs(value) == float("inf")]
+        if broken:
+            raise Fault(
+                f"the loss {broken[0]!r} became {terms[broken[0]]} by step {self.state.step};"
+                " a lower learning rate may help (--set lr=…)"
+            )
+
+    def _maybe_save(self, stopped: Callable[[], bool]) -> None:
+        stop = stopped()
+        if self.settings.checkpoint is not None and (stop or time.monotonic() - self._saved > self.settings.save_every):
+            now = time.monotonic()
+            self.state.seconds, self._started = self.state.seconds + now - self._started, now
+            self._save(self.settings.checkpoint)
+            self._saved = time.monotonic()
+        if stop:
+            where = "; its state is kept, --resume goes on from there" if self.settings.checkpoint else ""
+            raise Interrupted(f"stopped after step {self.state.step} of {self.total}{where}")
+
+    def _checkpoint_needed(self) -> Path:
+        if self.settings.checkpoint is None:
+            raise Usage("'best on validation' needs a place to keep the best weights")
+        return self.settings.checkpoint
+
+    def _save(self, path: Path) -> None:
+        if self.accelerator.is_main_process:
+            checkpoints.save(
+                path,
+                self.method,
+                self.data.classes,
+                optimizer=self.optimizer,
+                state=vars(self.state) | {"seed": self.settings.seed},
+            )
+
+    def resume(self) -> bool:
+        """Goes back to the saved state; False where there is none. Raises Fault where it belongs to another run."""
+        path = self.settings.checkpoint
+        if path is None or not path.is_file():
+            return False
+        state = checkpoints.restore(path, self.method, self.data.classes, self.optimizer, seed=self.settings.seed)
+        self.state = State(**{key: value for key, value in state.items() if key != "seed"})
+        return True

@@ -1,0 +1,210 @@
+"""A vision transformer run block by block, so that a paper can look at attention, choose tokens, or feed a block its own.
+
+A driver over timm's VisionTransformer: with nothing asked for it computes what timm's `forward_features` computes, by the same
+fused kernels. Only a block whose maps are asked for computes its attention by hand.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from implementations.common.errors import Usage
+from implementations.common.method import at_least_float32, full_precision
+
+if TYPE_CHECKING:  # timm is imported where it is used: it takes seconds, and --help doesn't need it
+    from timm.layers import Attention
+    from timm.models.vision_transformer import VisionTransformer
+
+
+class UnsuitableBackbone(Usage):
+    """A backbone that a method can't work with; the message says why, and which would do."""
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What a block gives: its tokens (B, N, D), and if asked for its attention (B, heads, N, keys) before and after softmax."""
+
+    tokens: Tensor
+    scores: Tensor | None = None
+    attention: Tensor | None = None
+
+
+class ViT(nn.Module):
+    """Class token, patches and blocks of a timm VisionTransformer, in the hands of the method.
+
+    `width` is D, `prefix` the number of tokens before the patches (class token first), `grid` the patches (rows, columns).
+    Raises UnsuitableBackbone for what isn't a plain VisionTransformer with a class token.
+    """
+
+    family = "vit"
+
+    def __init__(self, model: VisionTransformer, name: str, *, stride: int | None = None) -> None:
+        super().__init__()
+        refuse_what_the_driver_would_get_wrong(model, name)
+        self.model, self.name = model, name
+        model.head = nn.Identity()
+        if stride is not None and (stride, stride) != model.patch_embed.proj.stride:
+            overlap_patches(model, stride)
+        self.width: int = model.embed_dim
+        self.heads: int = model.blocks[0].attn.num_heads
+        self.input_size: int = model.patch_embed.img_size[0]
+        self._own_tokens = 0
+
+    @property
+    def blocks(self) -> nn.Sequential:
+        return self.model.blocks
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.model.patch_embed.grid_size
+
+    @property
+    def prefix(self) -> int:
+        """Class token, register tokens, and a paper's own."""
+        return self.model.num_prefix_tokens + self._own_tokens
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) → tokens after all blocks and the final norm (B, prefix + N, D); the class token is the first."""
+        return self.norm(self.blocks(self.embed(images)))
+
+    def embed(self, images: Tensor, own: Tensor | None = None) -> Tensor:
+        """(B, 3, H, W) → tokens (B, prefix + N, D) with positions, before the first block.
+
+        `own` (P, D) are tokens of the paper's, set behind the class token without a position of the backbone's; `add_tokens`
+        has told how many there will be.
+        """
+        model = self.model
+        tokens = model.norm_pre(model.patch_drop(model._pos_embed(model.patch_embed(images))))
+        if own is None:
+            return tokens
+        return torch.cat([tokens[:, :1], own.expand(len(tokens), -1, -1), tokens[:, 1:]], dim=1)
+
+    def add_tokens(self, count: int) -> None:
+        """Tells that `embed` will be given `count` own tokens, so that `prefix` counts them."""
+        self._own_tokens = count
+
+    def norm(self, tokens: Tensor) -> Tensor:
+        """The final norm, which the pretraining's classifier looked through."""
+        return self.model.norm(tokens)
+
+    def patches(self, tokens: Tensor) -> Tensor:
+        """The patch tokens (B, N, D) of (B, prefix + N, D)."""
+        return tokens[:, self.prefix :]
+
+    def fresh_block(self) -> nn.Module:
+        """A block like the last, freshly initialised as timm does, for a paper that doesn't load its own."""
+        block = copy.deepcopy(self.blocks[-1])
+        for module in block.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.LayerNorm) or type(module).__name__ == "LayerScale":
+                module.reset_parameters()
+        return block.requires_grad_(True)
+
+    def drop_last_block(self) -> None:
+        """Takes the last block off, for a paper that puts its own there."""
+        self.model.blocks = self.blocks[:-1]
+
+
+def attend(
+    block: nn.Module, tokens: Tensor, *, maps: bool = False, visible: Tensor | None = None, context: Tensor | None = None
+) -> Attended:
+    """Runs one block on tokens (B, N, D).
+
+    `maps`: compute the attention by hand, and return it before and after softmax (in at least float32).
+    `visible` (B, keys) or (B, 1 or heads, N or 1, keys): False hides a key; each query has to see at least one.
+    `context` (B, M, D): tokens of others (another image's, as they are before this block), whose keys and values the queries see
+    in place of their own.
+    """
+    mask = visible[:, None, None] if visible is not None and visible.ndim == 2 else visible
+    if not maps and context is None:
+        return Attended(block(tokens, attn_mask=mask))
+    attended, scores, attention = _attention(
+        block.attn, block.norm1(tokens), tokens if context is None else context, block.norm1, mask, maps
+    )
+    tokens = tokens + block.drop_path1(block.ls1(attended))
+    return Attended(tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens)))), scores, attention)
+
+
+def _attention(
+    layer: Attention, queries: Tensor, context: Tensor, norm: nn.Module, mask: Tensor | None, maps: bool
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Timm's Attention with keys and values from `context`, and its maps on request."""
+    keys = norm(context)
+    q, _, _ = _heads(layer, queries)
+    _, k, v = _heads(layer, keys)
+    q, k = layer.q_norm(q), layer.k_norm(k)
+    scores = attention = None
+    if maps:
+        with full_precision(q):
+            scores = at_least_float32(q) * layer.scale @ at_least_float32(k).mT
+            seen = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+            attention = seen.softmax(-1)
+        mixed = layer.attn_drop(attention).to(v.dtype) @ v
+    else:
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=layer.attn_drop.p if layer.training else 0.0)
+    mixed = layer.norm(mixed.transpose(1, 2).flatten(2))
+    if layer.gate is not None:
+        mixed = mixed * layer.gate(queries).sigmoid()
+    return layer.proj_drop(layer.proj(mixed)), scores, attention
+
+
+def _heads(layer: Attention, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values (B, heads, N, D / heads)."""
+    batch, count, _ = tokens.shape
+    return layer.qkv(tokens).reshape(batch, count, 3, layer.num_heads, layer.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def overlap_patches(model: VisionTransformer, stride: int) -> None:
+    """Makes patches overlap: the pretrained kernel at a smaller stride, the pretrained positions resized to the finer grid."""
+    from timm.layers import resample_abs_pos_embed
+
+    embed = model.patch_embed
+    (patch, _), old = embed.patch_size, embed.grid_size
+    if not 0 < stride <= patch:
+        raise UnsuitableBackbone(f"patches of {patch} px can't have a stride of {stride} px: expected 1 to {patch}")
+    embed.proj.stride = (stride, stride)
+    embed.grid_size = tuple((side - patch) // stride + 1 for side in embed.img_size)
+    embed.num_patches = embed.grid_size[0] * embed.grid_size[1]
+    prefix = 0 if model.no_embed_class else model.num_prefix_tokens
+    resized = resample_abs_pos_embed(model.pos_embed.data, list(embed.grid_size), list(old), num_prefix_tokens=prefix)
+    model.pos_embed = nn.Parameter(resized.to(model.pos_embed.dtype))
+
+
+def refuse_what_the_driver_would_get_wrong(model: nn.Module, name: str) -> None:
+    """By exact type: a subclass may compute something else. Raises UnsuitableBackbone."""
+    from timm.layers import Attention, PatchDropout, PatchEmbed
+    from timm.models.vision_transformer import Block, VisionTransformer
+
+    if type(model) is not VisionTransformer:
+        raise UnsuitableBackbone(f"{name} is a {type(model).__name__}; {EXPECTED}")
+    lacks = [
+        ("has no class token", not model.has_class_token),
+        ("has no learned positions", model.pos_embed is None),
+        (f"has a patch embedding of its own ({type(model.patch_embed).__name__})", type(model.patch_embed) is not PatchEmbed),
+        ("drops patches in training", isinstance(model.patch_drop, PatchDropout)),
+        ("changes its positions with the image's size", model.dynamic_img_size),
+        *((f"has blocks of its own ({type(block).__name__})", type(block) is not Block) for block in model.blocks),
+        *(
+            (f"has an attention of its own ({type(block.attn).__name__})", type(block.attn) is not Attention)
+            for block in model.blocks
+            if hasattr(block, "attn")
+        ),
+    ]
+    for reason, applies in lacks:
+        if applies:
+            raise UnsuitableBackbone(f"{name} {reason}; {EXPECTED}")
+
+
+EXPECTED = (
+    "expected a plain VisionTransformer of timm with a class token, such as finch_vit, vit_base_patch16_224, "
+    "deit3_small_patch16_224 or vit_small_patch14_dinov2"
+)

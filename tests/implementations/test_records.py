@@ -1,0 +1,100 @@
+"""Run records: whole, readable, and comparable by image."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from implementations.common import records
+from implementations.common.statistics import paired, wilson
+
+
+def record(labels: list[int], predictions: list[int], **changes) -> records.Record:
+    right = sum(a == b for a, b in zip(labels, predictions, strict=True))
+    fields = {
+        "paper": "transfg", "variant": None, "profile": "demo", "claim": None,
+        "dataset": {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 3, "train": 1, "validation": 1, "test": len(labels)},
+        "backbone": {"name": "finch_vit", "weights": "shipped", "sha256": "a" * 64},
+        "recipe": {}, "seed": 0, "selection": "last epoch", "epoch": 15, "trials": [],
+        "compute": {"processes": 1, "batch_per_process": 32, "device": "CPU", "precision": "float32", "threads": 2, "seconds": 1.0, "images_per_second": 2.0},
+        "outcome": {
+            "top1": right / len(labels), "interval": wilson(right, len(labels)), "predictions": records.encode(predictions), "family_top1": None,
+            "family_confusion": None, "pointing": None, "pointing_by_chance": None, "measures": {}, "best_on_test": None, "best_validation": None,
+            "parameters": 1, "flops": 1,
+        },
+        "labels": records.encode(labels), "evidence": [], "picture": None, "versions": {}, "fingerprint": None,
+    }  # fmt: skip
+    return records.Record.model_validate(fields | changes)
+
+
+def test_predictions_come_back_as_they_were_and_stay_short():
+    classes = [index * 7919 % 200 for index in range(3840)]
+    assert records.decode(records.encode(classes)) == classes
+    assert len(records.encode(classes)) < 8000
+
+
+def test_a_record_with_another_number_of_predictions_than_images_is_refused():
+    with pytest.raises(ValidationError, match="2 predictions and 2 labels for 3 test images"):
+        record([0, 1], [0, 1], dataset={"name": "x", "fingerprint": "0" * 32, "classes": 2, "train": 1, "validation": 1, "test": 3})
+
+
+def test_a_picture_elsewhere_is_refused():
+    with pytest.raises(ValidationError, match="the picture stands beside its record"):
+        record([0], [0], picture="../../secret.png")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 1}', json.dumps({"format": 2})])
+def test_a_file_that_is_no_record_is_named_with_the_first_thing_that_is_wrong(tmp_path, content):
+    path = tmp_path / "broken.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(records.Broken, match=r"broken.json: not a run record: "):
+        records.read(path)
+
+
+def test_all_of_a_folder_are_read_in_order_and_a_missing_folder_has_none(tmp_path):
+    for seed in (2, 1):
+        one = record([0], [0], seed=seed)
+        (tmp_path / records.file_name(one)).write_text(one.model_dump_json(), encoding="utf-8")
+    assert [one.seed for _, one in records.read_all(tmp_path)] == [1, 2]
+    assert records.read_all(tmp_path / "none") == []
+
+
+def test_a_file_is_named_after_what_makes_it_another_run():
+    assert records.file_name(record([0], [0])) == "synthetic-finches-demo-finch_vit-seed0.json"
+    assert records.file_name(record([0], [0], variant="NoJigsaw")) == "synthetic-finches-demo-finch_vit-NoJigsaw-seed0.json"
+
+
+def test_the_first_images_of_each_species_are_found_among_more_of_them():
+    more = record([0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 1, 0])
+    assert records.on_images_of(more, record([0, 0, 1, 1], [0, 0, 0, 0])) == [0, 1, 1, 1]
+    assert records.on_images_of(record([0, 1], [0, 1]), more) is None
+
+
+def test_records_of_other_images_are_not_compared():
+    other = {"name": "cub", "fingerprint": "1" * 32, "classes": 2, "train": 1, "validation": 1, "test": 2}
+    mine = record([0, 1], [0, 1], dataset=other)
+    assert records.on_images_of(mine, record([0, 1], [0, 1])) is None
+    assert records.on_images_of(mine, record([0, 1], [0, 0], dataset=other)) == [0, 1]
+    assert records.on_images_of(mine, record([0, 1], [0, 0], dataset=other | {"fingerprint": "2" * 32})) is None
+
+
+def test_a_broken_log_of_trials_is_named(tmp_path):
+    (tmp_path / "trials.jsonl").write_text('{"change": "lr"}\n', encoding="utf-8")
+    with pytest.raises(records.Broken, match=r"trials.jsonl: not a log of trials"):
+        records.trials_of(tmp_path)
+
+
+@pytest.mark.parametrize(("right", "count", "expected"), [(0, 10, (0.0, 0.2775)), (5, 10, (0.2366, 0.7634)), (10, 10, (0.7225, 1.0)), (810, 1000, (0.7845, 0.8331))])
+def test_wilsons_interval(right, count, expected):
+    assert wilson(right, count) == pytest.approx(expected, abs=5e-5)
+
+
+def test_a_difference_is_paired_by_image():
+    mean, low, high = paired([True, True, True, False], [True, False, False, False])
+    assert mean == 0.5
+    assert high - mean == pytest.approx(1.959964 * (1 / 3) ** 0.5 / 2)  # differences 0 1 1 0 have the variance 1/3
+    assert mean - low == pytest.approx(high - mean)
+    with pytest.raises(ValueError, match="2 answers can't be paired with 1"):
+        paired([True, False], [True])

@@ -1,0 +1,313 @@
+"""The harness: a run that was killed goes on to the same bytes; micro-batches and processes change nothing; hooks come when they should."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from implementations.common import checkpoints, evaluate, fingerprint
+from implementations.common.errors import Fault, Usage
+from implementations.common.schedules import Cosine, Schedule, Steps
+from tests.implementations.launch import launch
+from tests.implementations.toys import (
+    EPOCHS,
+    PER_EPOCH,
+    TOYS,
+    Alternating,
+    Centres,
+    Coarse,
+    Groups,
+    SoftTree,
+    Toy,
+    build,
+    data,
+    trainer,
+)
+
+
+class Killed(Exception):
+    pass
+
+
+def same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def difference(one: dict, other: dict) -> float:
+    assert one.keys() == other.keys()
+    return max((one[name].double() - other[name].double()).abs().max().item() for name in one)
+
+
+# ------------------------------------------------------------------------------------------------------ kill and resume
+
+
+@pytest.mark.parametrize("toy", TOYS)
+@pytest.mark.parametrize("at", [PER_EPOCH - 1, PER_EPOCH, PER_EPOCH + 2, 3 * PER_EPOCH + 1])
+def test_a_run_killed_in_any_phase_resumes_to_the_same_bytes(tmp_path, toy, at):
+    whole = trainer(build(TOYS[toy], dropout=0.3))
+    whole.fit()
+
+    killed = trainer(build(TOYS[toy], dropout=0.3), checkpoint=tmp_path / "state.safetensors", save_every=-1)
+    step = killed._step
+
+    def dies(images, labels):
+        if killed.state.step == at:
+            raise Killed
+        step(images, labels)
+
+    killed._step = dies
+    with pytest.raises(Killed):
+        killed.fit()
+
+    resumed = trainer(build(TOYS[toy], dropout=0.3), checkpoint=tmp_path / "state.safetensors")
+    assert resumed.resume()
+    assert resumed.state.step == at
+    resumed.fit()
+    assert same(resumed.method.state_dict(), whole.method.state_dict())
+
+
+def test_dropout_and_augmentation_differ_from_step_to_step_and_from_seed_to_seed():
+    method = build(Toy, dropout=0.3)
+    run = trainer(method)
+    seen = []
+    step = run._step
+    run._step = lambda images, labels: (seen.append(images.clone()), step(images, labels))
+    run.fit()
+    assert not torch.equal(seen[0], seen[PER_EPOCH])
+    other = trainer(build(Toy, dropout=0.3))
+    other.settings = dataclasses.replace(other.settings, seed=1)
+    other.fit()
+    assert difference(other.method.state_dict(), method.state_dict()) > 1e-3
+
+
+def test_workers_change_nothing():
+    runs = [trainer(build(Toy, dropout=0.3), workers=workers) for workers in (0, 2)]
+    for run in runs:
+        run.fit()
+    assert same(*(run.method.state_dict() for run in runs))
+
+
+def test_a_checkpoint_of_another_run_is_refused_with_what_differs(tmp_path):
+    path = tmp_path / "state.safetensors"
+    run = trainer(build(Toy), checkpoint=path)
+    run._save(path)
+    other = trainer(build(Toy, lr=0.1), checkpoint=path)
+    with pytest.raises(Fault, match=r"its recipe's lr is 0.05, expected 0.1; remove it"):
+        other.resume()
+    with pytest.raises(Fault, match='its method is "Toy", expected "Coarse"'):
+        trainer(build(Coarse), checkpoint=path).resume()
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors here", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+    (tmp_path / "state.safetensors").write_bytes(content)
+    with pytest.raises(Fault, match=r"state.safetensors: not a checkpoint"):
+        trainer(build(Toy), checkpoint=tmp_path / "state.safetensors").resume()
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "state.safetensors"
+    run = trainer(build(Toy), checkpoint=path)
+    run._save(path)
+    before = path.read_bytes()
+    run.method.classifier.weight.data.add_(1)
+    tmp_path.joinpath("full").symlink_to("/dev/full")
+    with pytest.raises(Fault, match="could not be written"):
+        checkpoints.save(tmp_path / "full" / "state.safetensors", run.method, run.data.classes)
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["full", "state.safetensors"]
+
+
+# ------------------------------------------------------------------------------------ micro-batches, processes, threads
+
+
+@pytest.mark.parametrize("toy", [SoftTree, Centres, Coarse])
+def test_two_micro_batches_are_one_batch(toy):
+    runs = [trainer(build(toy, micro_batches=parts)) for parts in (1, 2)]
+    for run in runs:
+        run.fit()
+    assert difference(*(run.method.state_dict() for run in runs)) < 1e-12
+
+
+def test_a_loss_over_the_batch_is_not_split_into_micro_batches():
+    with pytest.raises(Usage, match="Groups's loss is over the whole batch"):
+        trainer(build(Groups, micro_batches=2))
+
+
+def test_a_batch_that_micro_batches_cant_share_is_refused():
+    with pytest.raises(Usage, match="a batch of 8 can't be shared equally by 1 processes × 3 micro-batches"):
+        trainer(build(Toy, micro_batches=3))
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory) -> Path:
+    """The weights of every toy, trained by two processes."""
+    out = tmp_path_factory.mktemp("two")
+    launch([sys.executable, "-m", "tests.implementations.toys"], {"TOYS_OUT": str(out)})
+    return out
+
+
+@pytest.mark.parametrize("toy", TOYS)
+def test_two_processes_end_with_the_same_weights(two_processes, toy):
+    ours, theirs = (torch.load(two_processes / f"{toy}-{rank}.pt", weights_only=True) for rank in (0, 1))
+    apart = {"norm.running_mean", "norm.running_var"}  # BatchNorm's statistics are each process's own within an epoch
+    assert same({k: v for k, v in ours.items() if k not in apart}, {k: v for k, v in theirs.items() if k not in apart})
+
+
+@pytest.mark.parametrize("toy", [SoftTree, Centres, Groups, Coarse])
+def test_two_processes_are_one_process_with_the_same_batch(two_processes, toy):
+    alone = trainer(build(toy))
+    alone.fit()
+    assert difference(torch.load(two_processes / f"{toy.__name__}-0.pt", weights_only=True), alone.method.state_dict()) < 1e-12
+
+
+@pytest.mark.parametrize("toy", TOYS)
+def test_the_fingerprints_steps_agree_on_one_thread_and_two(toy):
+    found = []
+    before = torch.get_num_threads()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(fingerprint.compute(build(TOYS[toy], dropout=0.3), build(TOYS[toy], dropout=0.3).recipe))
+    torch.set_num_threads(before)
+    one, two = found
+    assert [row.keys() for row in one["losses"]] == [row.keys() for row in two["losses"]]
+    for row, other in zip(one["losses"], two["losses"], strict=True):
+        assert row["phase"] == other["phase"]
+        assert all(math.isclose(row[key], other[key], rel_tol=1e-10) for key in row if key != "phase")
+    assert math.isclose(one["logits"]["projection"], two["logits"]["projection"], rel_tol=1e-10)
+    assert {row["phase"] for row in one["losses"]} == {build(TOYS[toy]).phase(epoch, EPOCHS) for epoch in range(EPOCHS)}
+
+
+# ------------------------------------------------------------------------------------------------------------ the hooks
+
+
+def test_leaves_move_with_each_step_and_are_pruned_and_projected_at_the_end():
+    run = trainer(build(SoftTree))
+    before = run.method.backbone[3].weight.clone()
+    run.fit()
+    method = run.method
+    assert method.leaves.abs().sum() > 0
+    assert 1 <= method.kept_leaves.sum() < 4
+    with torch.no_grad():
+        features = torch.cat([method.features(images) for images, _ in run.images_in_order(run.data.train)])
+    assert all((prototype == features).all(1).any() for prototype in method.prototypes)
+    assert not torch.equal(method.backbone[3].weight, before)
+    assert method.measure(run.images_in_order(run.data.test))["leaves kept"] == method.kept_leaves.sum()
+
+
+def test_a_frozen_phase_leaves_the_backbone_to_the_bit():
+    run = trainer(build(SoftTree))
+    before = run.method.backbone[3].weight.clone()
+    seen = []
+    step = run._step
+
+    def watch(images, labels):
+        step(images, labels)
+        seen.append(torch.equal(run.method.backbone[3].weight, before))
+
+    run._step = watch
+    run.fit()
+    assert seen == [True] * 2 * PER_EPOCH + [False] * 2 * PER_EPOCH
+
+
+def test_batchnorm_stands_still_in_the_phase_that_says_so():
+    run = trainer(build(Alternating))
+    means = []
+    step = run._step
+
+    def watch(images, labels):
+        step(images, labels)
+        means.append(run.method.norm.running_mean.clone())
+
+    run._step = watch
+    run.fit()
+    moved = [not torch.equal(before, after) for before, after in itertools.pairwise(means)]
+    assert moved == [number // PER_EPOCH % 2 == 0 for number in range(1, 4 * PER_EPOCH)]
+
+
+def test_a_centre_is_the_last_image_of_its_class_in_the_batch():
+    method = build(Centres)
+    images = torch.randn(4, 3, 16, 16)
+    method.train()
+    method.losses(images, torch.tensor([2, 0, 2, 0]))
+    features = method.features(images).detach()
+    method.after_step()
+    assert torch.equal(method.centres[[0, 2]], features[[3, 2]])
+    assert (method.centres[[1, 3]] == 0).all()
+
+
+def test_coarse_levels_size_the_heads_and_are_measured_under_their_own_name():
+    run = trainer(build(Coarse))
+    assert run.method.levels["order"].out_features == 2
+    run.fit()
+    assert 0 <= run.method.measure(run.images_in_order(run.data.test))["order top-1"] <= 1
+
+
+def test_groups_stay_whole_in_every_batch():
+    labels = data().train.labels
+    for batch in trainer(build(Groups))._epoch_batches(0):
+        assert [labels[index] for index in batch] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+# ------------------------------------------------------------------------------------------- what is reported, and faults
+
+
+def test_the_best_on_validation_is_what_the_weights_were_then(tmp_path):
+    run = trainer(build(Toy, selection="best on validation"), checkpoint=tmp_path / "state.safetensors")
+    kept = {}
+    end = run._end_epoch
+
+    def watch():
+        end()
+        kept[run.epoch] = {name: value.clone() for name, value in run.method.state_dict().items()}
+
+    run._end_epoch = watch
+    state = run.fit()
+    assert same(run.method.state_dict(), kept[state.best_epoch])
+    predicted = evaluate.predict(run.method, run.data.validation, run.accelerator)
+    assert evaluate.top1(predicted, run.data.validation.labels) == state.best_validation
+
+
+def test_the_best_on_test_is_kept_apart_and_only_on_request():
+    run = trainer(build(Toy))
+    run.settings = dataclasses.replace(run.settings, track_test=True)
+    state = run.fit()
+    assert state.best_on_test >= evaluate.top1(evaluate.predict(run.method, run.data.test, run.accelerator), run.data.test.labels)
+    assert state.best_validation == -1
+    assert trainer(build(Toy)).fit().best_on_test is None
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_it():
+    with pytest.raises(Fault, match="the loss 'cross-entropy' became nan by step 10; a lower learning rate may help"):
+        trainer(build(Toy, lr=1e308, clip=None)).fit()
+
+
+@pytest.mark.parametrize("change", [{"lr": -1.0}, {"optimizer": "Sgd"}, {"optimizer_options": {"momentum": 0.9}}])
+def test_an_optimizer_that_cant_be_had_is_refused(change):
+    with pytest.raises(Usage, match=r"the recipe's optimizer .* can't be had with"):
+        trainer(build(Toy, **change))
+
+
+def test_a_batch_that_no_training_set_fills_is_refused():
+    with pytest.raises(Usage, match="32 training images don't fill one batch of 64"):
+        trainer(build(Toy, batch_size=64))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (Schedule(), [1.0, 1.0, 1.0, 1.0]),
+        (Schedule(warmup=4), [0.25, 0.75, 1.0, 1.0]),
+        (Cosine(), [1.0, (1 + math.cos(math.pi * 2 / 20)) / 2, 0.5, (1 + math.cos(math.pi * 19 / 20)) / 2]),
+        (Cosine(warmup=0.1), [0.5, 1.0, (1 + math.cos(math.pi * 8 / 18)) / 2, (1 + math.cos(math.pi * 17 / 18)) / 2]),
+        (Steps(every=2, factor=0.1), [1.0, 1.0, 0.1, 0.1]),
+    ],
+)
+def test_schedules_at_some_batches_of_four_epochs_of_five(schedule, expected):
+    assert [schedule(step, 5, 20) for step in (0, 2, 10, 19)] == pytest.approx(expected)

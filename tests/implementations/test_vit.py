@@ -1,0 +1,173 @@
+"""The block-by-block driver computes what timm computes, and what a paper asks of it beside."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from timm.models.vision_transformer import VisionTransformer
+
+from implementations.common.vit import UnsuitableBackbone, ViT, attend, overlap_patches
+
+TIMM = ["vit_tiny_patch16_224", "deit3_small_patch16_224", "vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"]
+
+
+def driver(**arguments) -> ViT:
+    torch.manual_seed(0)
+    settings = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 3, "num_heads": 4, "num_classes": 0, "init_values": 1.0}
+    return ViT(VisionTransformer(**settings | arguments).eval(), "tiny").double()
+
+
+def images(side: int = 32, count: int = 2) -> torch.Tensor:
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_with_nothing_asked_the_tokens_and_gradients_are_timms_own_to_the_bit(name):
+    torch.manual_seed(0)
+    model = timm.create_model(name, img_size=56, num_classes=0, depth=2).eval()
+    for parameter_name, parameter in model.named_parameters():
+        if "ls" in parameter_name and parameter_name.endswith("gamma"):
+            torch.nn.init.ones_(parameter)  # at its initial 1e-5 it would hide any error of the attention
+    batch = images(56).float()
+    expected = model.forward_features(batch)
+    expected_gradient = torch.autograd.grad(expected.square().sum(), model.patch_embed.proj.weight)[0]
+    found = ViT(model, name)(batch)
+    assert torch.equal(found, expected)
+    gradient = torch.autograd.grad(found.square().sum(), model.patch_embed.proj.weight)[0]
+    assert torch.equal(gradient, expected_gradient)
+
+
+def test_a_block_whose_maps_are_asked_for_gives_the_same_tokens():
+    vit = driver(qk_norm=True)
+    tokens = vit.embed(images())
+    for block in vit.blocks:
+        asked, plain = attend(block, tokens, maps=True), attend(block, tokens)
+        assert torch.allclose(asked.tokens, plain.tokens, atol=1e-12)
+        assert plain.attention is None
+        assert torch.allclose(asked.scores.softmax(-1), asked.attention)
+        assert torch.allclose(asked.attention.sum(-1), torch.ones(2, 4, 17, dtype=torch.float64))
+        tokens = asked.tokens
+
+
+def test_maps_are_float32_under_bf16_autocast():
+    vit = driver().float()
+    with torch.autocast("cpu", torch.bfloat16):
+        attended = attend(vit.blocks[0], vit.embed(images().float()), maps=True)
+    assert attended.attention.dtype == attended.scores.dtype == torch.float32
+    assert (attended.attention.sum(-1) - 1).abs().max() < 1e-6
+
+
+def test_a_masked_key_is_as_if_its_token_were_not_there():
+    vit = driver()
+    tokens = vit.embed(images())
+    visible = torch.ones(2, 17, dtype=torch.bool)
+    visible[:, 5] = False
+    rest = [place for place in range(17) if place != 5]
+    expected = vit.blocks[0](tokens[:, rest])
+    for maps in (False, True):
+        assert torch.allclose(attend(vit.blocks[0], tokens, visible=visible, maps=maps).tokens[:, rest], expected)
+
+
+@pytest.mark.parametrize("maps", [False, True])
+def test_with_its_own_tokens_as_context_a_block_is_unchanged_and_with_anothers_it_sees_only_them(maps):
+    vit = driver()
+    tokens = vit.embed(images())
+    own = attend(vit.blocks[0], tokens, context=tokens, maps=maps).tokens
+    assert torch.allclose(own, vit.blocks[0](tokens))
+    swapped = attend(vit.blocks[0], tokens[:1], context=tokens[1:], maps=maps).tokens
+    hidden = tokens[:1].clone()
+    hidden[:, 3:] += 1
+    again = attend(vit.blocks[0], hidden, context=tokens[1:], maps=maps).tokens
+    assert torch.allclose(again[:, :3], swapped[:, :3])  # its other tokens play no part
+
+
+def test_a_block_can_be_fed_some_of_the_tokens():
+    vit = driver()
+    tokens = vit.embed(images())
+    assert attend(vit.blocks[-1], tokens[:, [0, 4, 9]]).tokens.shape == (2, 3, 32)
+
+
+def test_own_tokens_stand_behind_the_class_token_and_count_as_prefix():
+    vit = driver(reg_tokens=2)
+    plain = vit.embed(images())
+    vit.add_tokens(1)
+    own = torch.full((1, 32), 7.0, dtype=torch.float64)
+    tokens = vit.embed(images(), own)
+    assert vit.prefix == 4
+    assert torch.equal(tokens[:, 0], plain[:, 0])
+    assert (tokens[:, 1] == 7).all()
+    assert torch.equal(vit.patches(tokens), plain[:, 3:])
+
+
+def test_overlapping_patches_see_the_pretrained_kernel_at_a_finer_stride():
+    vit = driver()
+    weight, bias = vit.model.patch_embed.proj.weight, vit.model.patch_embed.proj.bias
+    overlap_patches(vit.model, 4)
+    assert vit.grid == (7, 7)
+    assert vit.model.patch_embed.num_patches == 49
+    patches = vit.model.patch_embed(images()).unflatten(1, (7, 7))
+    expected = torch.einsum("bchw,dchw->bd", images()[:, :, 4:12, 8:16], weight) + bias
+    assert torch.allclose(patches[:, 1, 2], expected)
+    assert vit(images()).shape == (2, 50, 32)
+
+
+@pytest.mark.parametrize(("side", "patch", "stride", "expected"), [(448, 16, 12, 37), (448, 16, 16, 28), (96, 16, 12, 7), (96, 8, 6, 15)])
+def test_the_grid_counts_the_patches_of_the_paper(side, patch, stride, expected):
+    model = VisionTransformer(img_size=side, patch_size=patch, embed_dim=8, depth=1, num_heads=2, num_classes=0)
+    assert ViT(model, "tiny", stride=stride).grid == (expected, expected)
+
+
+def test_at_the_patch_size_itself_positions_stay_as_they_were():
+    plain, asked = driver(), VisionTransformer(img_size=32, patch_size=8, embed_dim=32, depth=3, num_heads=4, num_classes=0)
+    asked.load_state_dict(plain.model.state_dict(), strict=False)
+    assert torch.equal(ViT(asked, "tiny", stride=8).model.pos_embed.double(), plain.model.pos_embed)
+
+
+def test_a_fresh_block_has_the_lasts_shape_and_none_of_its_weights():
+    vit = driver()
+    torch.nn.init.ones_(vit.blocks[-1].norm1.bias)
+    fresh = vit.fresh_block()
+    assert {name: p.shape for name, p in fresh.named_parameters()} == {name: p.shape for name, p in vit.blocks[-1].named_parameters()}
+    assert not torch.equal(fresh.attn.qkv.weight, vit.blocks[-1].attn.qkv.weight)
+    assert 0.015 < fresh.attn.qkv.weight.std() < 0.025
+    assert (fresh.norm1.bias == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("deit_tiny_distilled_patch16_224", "is a VisionTransformerDistilled"),
+        ("eva02_tiny_patch14_224", "is a Eva"),
+        ("beit_base_patch16_224", "is a Beit"),
+        ("vit_relpos_small_patch16_224", "is a VisionTransformerRelPos"),
+        ("vit_base_patch16_siglip_224", "has no class token"),
+        ("vit_small_r26_s32_224", "has a patch embedding of its own"),
+        ("test_vit", "changes its positions with the image's size"),
+    ],
+)
+def test_what_the_driver_would_get_wrong_is_refused_with_what_would_do(name, reason):
+    with torch.device("meta"):
+        model = timm.create_model(name, num_classes=0, **({"depth": 1} if "eva" not in name and "r26" not in name else {}))
+    with pytest.raises(UnsuitableBackbone, match=f"{name} {reason}.*expected a plain VisionTransformer.*vit_base_patch16_224"):
+        ViT(model, name)
+
+
+def test_blocks_of_another_kind_are_refused():
+    from timm.models.vision_transformer import ParallelScalingBlock
+
+    model = VisionTransformer(img_size=32, patch_size=8, embed_dim=32, depth=1, num_heads=4, num_classes=0, block_fn=ParallelScalingBlock)
+    with pytest.raises(UnsuitableBackbone, match="tiny has blocks of its own"):
+        ViT(model, "tiny")
+
+
+def test_patches_that_training_drops_are_refused():
+    model = VisionTransformer(img_size=32, patch_size=8, embed_dim=32, depth=1, num_heads=4, num_classes=0, patch_drop_rate=0.5)
+    with pytest.raises(UnsuitableBackbone, match="tiny drops patches in training"):
+        ViT(model, "tiny")
+
+
+@pytest.mark.parametrize("stride", [0, 9])
+def test_a_stride_outside_the_patch_is_refused(stride):
+    with pytest.raises(UnsuitableBackbone, match=f"stride of {stride} px: expected 1 to 8"):
+        overlap_patches(driver().model, stride)

@@ -1,0 +1,34 @@
+"""Methods on tiny backbones, for tests."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from implementations.common import backbones
+from implementations.common.method import Classes, Method
+from implementations.common.recipes import resolve
+from implementations.common.weights import Source
+
+FOUR = Classes(tuple("abcd"), {"family": (0, 0, 1, 1)})
+
+
+def build(method: type[Method], *, side: int = 64, backbone: str | None = None, classes: Classes = FOUR, pretrained: bool = False, **changes) -> Method:
+    """The method's demo at another size, on random weights unless asked otherwise, drawn from seed 0."""
+    family = backbones.family_of(backbone) if backbone else next(iter(method.demo))
+    recipe = dataclasses.replace(resolve(method.recipe, method.demo[family]), **{"input_size": side} | ({"backbone": backbone} if backbone else {}) | changes)
+    wanted = backbones.Wanted(
+        name=recipe.backbone, families=tuple(method.demo), input_size=side, output_stride=recipe.output_stride, patch_stride=recipe.patch_stride
+    )
+    torch.manual_seed(0)
+    return method(classes, backbones.create(wanted, Source(random=not pretrained))[0], recipe)
+
+
+def images(count: int = 4, side: int = 64) -> torch.Tensor:
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+
+def labels(count: int = 4) -> torch.Tensor:
+    """Class by class: 0, 0, 1, 1, …"""
+    return torch.arange(count) // 2
