@@ -12,7 +12,7 @@ BIN := .venv/bin
 # mkdocs-material announces on every build that MkDocs 2 will break it; both are pinned here.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help serve test setup check site clean
+.PHONY: help serve demo test setup check site clean
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
@@ -22,6 +22,12 @@ serve: .venv/site.stamp ## show the site at http://127.0.0.1:8000/ and follow ev
 		echo "Port $(PORT) can't be had; another one: make serve PORT=9000"; exit 1; } >&2
 	@echo "Finch will stand at http://127.0.0.1:$(PORT)/ in a moment; Ctrl-C stops it."
 	@exec $(BIN)/python -m mkdocs serve --livereload --dev-addr 127.0.0.1:$(PORT)
+
+demo: .venv/demo.stamp ## run a paper's method on Finch's own birds: make demo PAPER=transfg (ARGS="--seeds 1" for options)
+	@test -f implementations/$(subst -,_,$(or $(PAPER),no paper)).py || { \
+		echo "make demo PAPER=NAME needs the name of an implemented paper, not '$(PAPER)':"; \
+		$(BIN)/python -m implementations --list; exit 2; } >&2
+	@exec $(BIN)/python -m implementations.$(subst -,_,$(PAPER)) $(ARGS)
 
 test: .venv/test.stamp ## run every test (and set up what they need)
 	@$(BIN)/python -m ruff check .
@@ -67,9 +73,13 @@ endef
 	$(call install)
 	@touch $@
 
-.venv/test.stamp: pyproject.toml .venv/pyvenv.cfg
-	$(call install,test)
+.venv/demo.stamp: pyproject.toml .venv/pyvenv.cfg
+	$(call install,implementations)
 	@touch .venv/site.stamp $@
+
+.venv/test.stamp: pyproject.toml .venv/pyvenv.cfg
+	$(call install,test implementations)
+	@touch .venv/site.stamp .venv/demo.stamp $@
 
 # Made anew where it is missing or its Python has gone.
 .venv/pyvenv.cfg: $(shell test -x $(BIN)/python || echo new-environment)

@@ -119,7 +119,8 @@ def test_every_command_of_a_guide_exists(guide):
     code = "\n".join(block or inline for block, inline in pieces)
     assert set(re.findall(r"\bmake ([a-z]+)", code)) <= set(TARGETS)
     modules = re.findall(r"python -m ([\w.]+)", code)
-    assert [module for module in modules if not (ROOT / (module.replace(".", "/") + ".py")).is_file()] == []
+    files = {module: ROOT / module.replace(".", "/") for module in modules}
+    assert [module for module, path in files.items() if not (path.with_suffix(".py").is_file() or (path / "__main__.py").is_file())] == []
 
 
 @pytest.mark.parametrize("guide", GUIDES)
@@ -223,7 +224,7 @@ def test_make_serve_says_so_where_its_port_is_taken():
 
 def pins() -> dict[str, str]:
     extras = PROJECT["project"]["optional-dependencies"]
-    lines = [*PROJECT["project"]["dependencies"], *extras["test"], *PROJECT["tool"]["uv"]["constraint-dependencies"]]
+    lines = [*PROJECT["project"]["dependencies"], *extras["test"], *extras["implementations"], *PROJECT["tool"]["uv"]["constraint-dependencies"]]
     return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
@@ -240,7 +241,7 @@ def needed(names: set[str]) -> set[str]:
 
 
 def test_every_package_that_the_site_and_the_tests_run_on_is_pinned_and_is_that_version():
-    direct = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["test"]]
+    direct = [*PROJECT["project"]["dependencies"], *itertools.chain(*PROJECT["project"]["optional-dependencies"].values())]
     run_on = needed({canonicalize_name(line.split("==")[0]) for line in direct})
     installed = {name: importlib.metadata.version(name) for name in run_on}
     assert {name: pins().get(name) for name in installed} == installed

@@ -1,0 +1,97 @@
+"""Baseline: the backbone fine-tuned with a linear classifier, nothing else.
+
+What every method is compared with: the same backbone, weights, images, epochs and seeds, and as many trials of its recipe.
+A CNN's last map is averaged over its places, a vision transformer's class token is taken as it comes out of the final norm; one
+linear layer classifies it by cross-entropy. Evidence: the class activation map (Zhou et al., CVPR 2016), or the last block's
+attention of the class token, averaged over heads.
+
+It stands for no single paper. Every number below carries its source: O = ours.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from implementations.common.cli import run
+from implementations.common.method import Classes, Method, Terms
+from implementations.common.recipes import Recipe, op
+from implementations.common.schedules import Cosine
+from implementations.common.vit import attend
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def class_activation_map(features: Tensor, weight: Tensor, predicted: Tensor) -> Tensor:
+    """(B, C, h, w), (K, C), (B,) → (B, h, w): how much each place speaks for the predicted class, negative values as 0."""
+    return torch.einsum("bchw,bc->bhw", features, weight[predicted]).relu()
+
+
+class Baseline(Method):
+    """Backbone and linear classifier."""
+
+    paper = "baseline"
+    recipe = Recipe(
+        backbone="resnet50",  # O what most papers of the field use
+        input_size=448,  # O the field's usual size
+        epochs=100,  # O
+        batch_size=16,  # O
+        lr=1e-2,  # O
+        backbone_lr=1e-3,  # O a tenth: the classifier starts from nothing, the backbone doesn't
+        weight_decay=5e-4,  # O
+        schedule=Cosine(),  # O
+        train=(
+            op("Resize", size=(512, 512)),  # O
+            op("RandomCrop", size=448),  # O
+            op("RandomHorizontalFlip"),  # O
+            op("Normalize", mean=MEAN, std=STD),  # O ImageNet's
+        ),
+        test=(
+            op("Resize", size=(512, 512)),  # O
+            op("CenterCrop", size=448),  # O
+            op("Normalize", mean=MEAN, std=STD),  # O ImageNet's
+        ),
+    )
+    demo = {
+        "cnn": {
+            "backbone": "finch_resnet",  # O
+            "lr": 8e-3,  # O trials on validation
+            "backbone_lr": 4e-3,  # O trials on validation
+            "weight_decay": 0.2,  # O trials on validation
+        },
+        "vit": {
+            "backbone": "finch_vit",  # O
+            "lr": 3e-3,  # O trials on validation
+            "backbone_lr": 1e-3,  # O trials on validation
+        },
+    }
+
+    def __init__(self, classes: Classes, backbone: nn.Module, recipe: Recipe) -> None:
+        super().__init__(classes, backbone, recipe)
+        width = backbone.channels[-1] if backbone.family == "cnn" else backbone.width
+        self.classifier = nn.Linear(width, len(classes))
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) → (B, C)."""
+        out = self.backbone(images)
+        return out[-1].mean((2, 3)) if self.backbone.family == "cnn" else out[:, 0]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.pooled(images))
+
+    def losses(self, images: Tensor, labels: Tensor) -> Terms:
+        return {"cross-entropy": F.cross_entropy(self(images), labels)}
+
+    def evidence(self, images: Tensor) -> Tensor:
+        if self.backbone.family == "cnn":
+            features = self.backbone(images)[-1]
+            predicted = self.classifier(features.mean((2, 3))).argmax(1)
+            return class_activation_map(features, self.classifier.weight, predicted)
+        tokens = self.backbone.blocks[:-1](self.backbone.embed(images))
+        attention = attend(self.backbone.blocks[-1], tokens, maps=True).attention
+        return attention[:, :, 0, self.backbone.prefix :].mean(1).unflatten(1, self.backbone.grid)
+
+
+if __name__ == "__main__":
+    run(Baseline)

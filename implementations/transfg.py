@@ -1,0 +1,146 @@
+"""TransFG: a vision transformer that classifies by the few patches its attention leads back to (He et al., AAAI 2022).
+
+A plain ViT reads its class token, which has looked at every patch, most of them background. TransFG multiplies the attention
+matrices of all blocks but the last, so that the product tells how much each patch contributed to the class token in the end.
+Each head keeps its strongest patch, and the last block sees the class token and these patches alone. A contrastive loss on class
+tokens pushes images of two classes apart where they are too similar. Testing is the same pass.
+
+Kept: overlapping patches, rollout per head without the identity, hard selection, the part layer on heads + 1 tokens (freshly
+initialised, as the official code leaves it), the contrastive loss.  Left out: apex half precision (accelerate's instead), scipy's
+resizing of positions (timm's).
+Assumed: what it looks at is the rollout's class rows, averaged over heads.
+Where paper and code differ: they agree; the README's command trains on 4 × 16 images.
+Catalog: catalog/papers/transfg.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from implementations.common.cli import run
+from implementations.common.method import Claim, Classes, Method, Terms, at_least_float32, full_precision
+from implementations.common.recipes import Recipe, op
+from implementations.common.schedules import Cosine
+from implementations.common.vit import ViT, attend
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def rollout(attentions: Sequence[Tensor]) -> Tensor:
+    """Attention of blocks 1 … L−1, each (B, heads, N, N) with rows that sum to 1 → their product, the later block on the left."""
+    with full_precision(attentions[0]):
+        product = at_least_float32(attentions[0])
+        for attention in attentions[1:]:
+            product = at_least_float32(attention) @ product
+        return product
+
+
+def strongest_patch(product: Tensor, prefix: int) -> Tensor:
+    """The rollout (B, heads, N, N) → each head's patch token with the largest entry in the class row, (B, heads)."""
+    return product[:, :, 0, prefix:].argmax(-1) + prefix
+
+
+def contrastive(features: Tensor, labels: Tensor, margin: float) -> Tensor:
+    """(B, D), (B,) → mean over all B² pairs of 1 − cosine for one class, of what exceeds the margin for two."""
+    with full_precision(features):
+        unit = F.normalize(at_least_float32(features), dim=1)
+        cosine = unit @ unit.T
+    same = labels[:, None] == labels
+    return torch.where(same, 1 - cosine, (cosine - margin).relu()).mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Recipe):
+    """TransFG's own settings."""
+
+    margin: float
+
+
+class TransFG(Method):
+    """ViT, part selection, part layer, classifier on the class token."""
+
+    paper = "transfg"
+    claim = Claim("cub-200-2011", "top-1", 91.7, backbone="vit-b-16")
+    over_batch = True
+    recipe = Settings(
+        backbone="vit_base_patch16_224.augreg_in21k",  # O timm's ImageNet-21k weights; C has Google's first ones
+        input_size=448,  # C utils/data_utils.py
+        patch_stride=12,  # C README's command for CUB: --split overlap
+        epochs=106,  # C train.py: 10,000 steps of 64 images are 106 epochs of CUB
+        batch_size=64,  # C README: 16 on each of 4 GPUs; the contrastive pairs are those within a process
+        lr=3e-2,  # C train.py
+        optimizer="SGD",  # C train.py
+        optimizer_options={"momentum": 0.9},  # C train.py
+        weight_decay=0.0,  # C train.py
+        schedule=Cosine(warmup=500),  # C train.py
+        clip=1.0,  # C train.py: max_grad_norm
+        margin=0.4,  # C modeling.py; pairs of two classes that are less similar add no loss
+        selection="last epoch",  # O C keeps the best on test, evaluated every 100 steps
+        train=(
+            op("Resize", size=(600, 600)),  # C utils/data_utils.py
+            op("RandomCrop", size=448),  # C utils/data_utils.py
+            op("RandomHorizontalFlip"),  # C utils/data_utils.py
+            op("Normalize", mean=MEAN, std=STD),  # C utils/data_utils.py
+        ),
+        test=(
+            op("Resize", size=(600, 600)),  # C utils/data_utils.py
+            op("CenterCrop", size=448),  # C utils/data_utils.py
+            op("Normalize", mean=MEAN, std=STD),  # C utils/data_utils.py
+        ),
+    )
+    demo = {
+        "vit": {
+            "backbone": "finch_vit",  # O
+            "patch_stride": 6,  # O three quarters of the patch, as 12 of 16
+            "lr": 1e-3,  # O trials on validation
+        }
+    }
+
+    def __init__(self, classes: Classes, backbone: ViT, recipe: Settings) -> None:
+        super().__init__(classes, backbone, recipe)
+        self.part_layer = backbone.fresh_block()  # C modeling.py: the pretrained last block isn't loaded
+        backbone.drop_last_block()
+        self.classifier = nn.Linear(backbone.width, len(classes))
+
+    def select(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) → tokens before the last block (B, N, D), the rollout (B, heads, N, N), selected tokens (B, heads)."""
+        tokens, attentions = self.backbone.embed(images), []
+        for block in self.backbone.blocks:
+            attended = attend(block, tokens, maps=True)
+            tokens = attended.tokens
+            attentions.append(attended.attention)
+        product = rollout(attentions)
+        return tokens, product, strongest_patch(product, self.backbone.prefix)
+
+    def class_token(self, tokens: Tensor, selected: Tensor) -> Tensor:
+        """The part layer on class and selected tokens alone: (B, N, D), (B, heads) → the class token after the norm (B, D)."""
+        parts = tokens.gather(1, selected[..., None].expand(-1, -1, tokens.shape[-1]))
+        return self.backbone.norm(self.part_layer(torch.cat([tokens[:, :1], parts], dim=1)))[:, 0]
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) → (B, D)."""
+        tokens, _, selected = self.select(images)
+        return self.class_token(tokens, selected)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.features(images))
+
+    def losses(self, images: Tensor, labels: Tensor) -> Terms:
+        features = self.features(images)
+        return {
+            "cross-entropy": F.cross_entropy(self.classifier(features), labels),
+            "contrastive": contrastive(features, labels, self.recipe.margin),
+        }
+
+    def evidence(self, images: Tensor) -> Tensor:
+        _, product, _ = self.select(images)
+        return product[:, :, 0, self.backbone.prefix :].mean(1).unflatten(1, self.backbone.grid)
+
+
+if __name__ == "__main__":
+    run(TransFG)

@@ -1,0 +1,269 @@
+"""The command line as a person uses it: a demo, one's own images, a run that is stopped, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from safetensors import safe_open
+
+from implementations.__main__ import implemented
+from implementations.common import cli, finches, records
+from tests.implementations.test_methods import method_of
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = ["--set", "epochs=1", "--test-images", "2", "--validation-images", "2", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    """One cache for all: the finches are drawn once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def finch(cache, monkeypatch, capsys):
+    """Runs a paper's command line in this process: exit code and all that was said."""
+    monkeypatch.setenv("FINCH_CACHE", str(cache))
+
+    def run(paper: str, *arguments: object) -> tuple[int, str]:
+        code = cli.main(method_of(paper), [str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return code, shown.out + shown.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def own_images(tmp_path_factory) -> Path:
+    """Three species of finches as folders of files."""
+    root = tmp_path_factory.mktemp("own")
+    for number, name in enumerate(("jay", "tit", "wren")):
+        species = finches.family(7, number, 2)[0]
+        for split, count in (("train", 6), ("test", 2)):
+            (root / split / name).mkdir(parents=True)
+            for index in range(count):
+                Image.fromarray(finches.draw(species, finches.generator(split, number, index)).pixels).save(root / split / name / f"{index}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(cache, own_images, tmp_path_factory) -> Path:
+    """A checkpoint of the baseline on one's own images."""
+    os.environ["FINCH_CACHE"] = str(cache)
+    try:
+        arguments = ["--dataset", "folder", "--data", str(own_images), "--set", "epochs=3", "--set", "batch_size=5", "--threads", "1", "--workers", "0"]
+        assert cli.main(method_of("baseline"), arguments) == 0
+    finally:
+        del os.environ["FINCH_CACHE"]
+    (path,) = (cache / "runs" / "baseline").glob(f"{own_images.name}-*/final.safetensors")
+    return path
+
+
+def test_a_run_says_what_it_reached_and_leaves_a_record_with_a_picture_that_a_second_run_repeats(finch, tmp_path):
+    code, said = finch("baseline", *SHORT, "--records", tmp_path / "one", "--log", tmp_path / "log.jsonl")
+    assert code == 0
+    assert "synthetic-finches: 64 test images of 32 classes, finch_resnet" in said
+    assert "looks at the part" in said
+    path = tmp_path / "one" / "baseline" / "synthetic-finches-demo-finch_resnet-seed0.json"
+    assert f"record:  {path}" in said
+    record = records.read(path)
+    assert record.outcome.top1 == pytest.approx(sum(a == b for a, b in zip(records.decode(record.outcome.predictions), records.decode(record.labels), strict=True)) / 64)
+    assert record.recipe["epochs"] == 1
+    assert record.compute.threads == 1
+    assert record.backbone.weights == "shipped with Finch, implementations/weights/finch_resnet.safetensors"
+    assert sum(map(sum, record.outcome.family_confusion)) == 64
+    assert len(record.evidence) == 8
+    assert record.fingerprint["losses"]
+    with Image.open(path.with_name(record.picture)) as picture:
+        assert picture.width == 4 * 200 + 8
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["step"] for line in lines] == [10, 15]
+    assert lines[0].keys() == {"step", "epoch", "phase", "loss", "terms", "lr", "steps_per_second"}
+    assert finch("baseline", *SHORT, "--records", tmp_path / "two")[0] == 0
+    again = records.read(tmp_path / "two" / "baseline" / path.name)
+    assert (again.outcome.predictions, again.fingerprint, again.evidence) == (record.outcome.predictions, record.fingerprint, record.evidence)
+
+
+def test_a_demo_compares_with_the_baselines_committed_record_on_the_same_images(finch, tmp_path):
+    code, said = finch("api-net", *SHORT, "--records", tmp_path)
+    assert code == 0
+    assert "baseline (committed record)" in said
+    assert re.search(r"[+-]\d+\.\d points against the baseline \(95% interval of these two runs: [+-]\d+\.\d to [+-]\d+\.\d\)", said)
+
+
+def test_the_baseline_is_trained_anew_when_asked(finch, tmp_path):
+    code, said = finch("api-net", *SHORT, "--records", tmp_path, "--compare", "baseline")
+    assert code == 0
+    assert "baseline (committed record)" not in said
+    assert records.read_all(tmp_path / "baseline")
+    ours, theirs = (records.read_all(tmp_path / paper)[0][1] for paper in ("api-net", "baseline"))
+    assert (ours.seed, ours.backbone) == (theirs.seed, theirs.backbone)
+
+
+def test_a_trial_looks_at_validation_alone_and_is_logged(finch, tmp_path):
+    for change in ("lr=1e-3", "lr=2e-3"):
+        code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", change, "--trial", f"with {change}")
+        assert code == 0
+        assert f"trial 'with {change}'" in said
+    assert [(trial.change, trial.validation_images) for trial in records.trials_of(tmp_path / "baseline")] == [("with lr=1e-3", 64), ("with lr=2e-3", 64)]
+    assert records.read_all(tmp_path / "baseline") == []
+
+
+def test_a_variant_of_a_file_is_recorded_as_one(finch, tmp_path):
+    code, _ = finch("api-net", *SHORT, "--records", tmp_path, "--variant", "tests/implementations/test_api_net.py:UniformGates")
+    assert code == 0
+    ((path, record),) = records.read_all(tmp_path / "api-net")
+    assert record.variant == "UniformGates"
+    assert path.name == "synthetic-finches-demo-finch_resnet-UniformGates-seed0.json"
+
+
+@pytest.mark.parametrize("paper", implemented())
+def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, own_images, tmp_path, cache, paper):
+    more = ["--set", "classes_per_batch=3"] if paper == "api-net" else []
+    options = ["--dataset", "folder", "--data", own_images, "--set", "epochs=1", "--set", "batch_size=6", "--threads", "1", "--workers", "0", *more]
+    assert finch(paper, *options, "--records", tmp_path)[0] == 0
+    ((_, record),) = records.read_all(tmp_path / paper)
+    assert (record.dataset.classes, record.dataset.train, record.dataset.validation, record.dataset.test) == (3, 15, 3, 6)
+    assert record.outcome.pointing is None
+    (checkpoint,) = (cache / "runs" / paper).glob(f"{own_images.name}-*/final.safetensors")
+    picture = tmp_path / "seen.webp"
+    code, said = finch(paper, "predict", own_images / "test" / "jay" / "0.png", own_images / "test" / "tit" / "1.png", "--checkpoint", checkpoint, "--evidence", picture)
+    assert code == 0
+    shares = [float(share) for share in re.findall(r"(\d+\.\d)%  (?:jay|tit|wren)\b", said)]
+    assert len(shares) == 6
+    assert sum(shares[:3]) == pytest.approx(100, abs=0.2)
+    assert shares[:3] == sorted(shares[:3], reverse=True)
+    with Image.open(picture) as drawn:
+        assert drawn.width == 2 * 200 + 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--profile", "paper"], 2, "--profile paper needs the paper's images for now: --dataset folder --data DIR"),
+        (["--dataset", "folder"], 2, "--dataset folder needs --data DIR"),
+        (["--data", "x"], 2, "--data DIR goes with --dataset folder"),
+        (["--dataset", "folder", "--data", "/nowhere"], 2, "/nowhere: no such folder"),
+        (["--backbone", "resnet51"], 2, "neither Finch nor timm knows a backbone 'resnet51'; did you mean"),
+        (["--backbone", "resnet18"], 1, "no weights of resnet18 on this machine"),
+        (["--weights", "/none.safetensors"], 1, "/none.safetensors: no such file"),
+        (["--set", "rate=1"], 2, "--set rate=1: the recipe has no 'rate'"),
+        (["--set", "epoch=1"], 2, "did you mean 'epochs'?"),
+        (["--set", "epochs"], 2, "--set epochs: expected NAME=VALUE"),
+        (["--set", "epochs=few"], 2, "--set epochs=few: found 'few', expected a value like 15"),
+        (["--set", "epochs=0"], 2, "epochs is at least 1, not 0"),
+        (["--set", "batch_size=4000"], 2, "480 training images don't fill one batch of 4000"),
+        (["--threads", "0"], 2, "--threads 0: expected at least 1"),
+        (["--device", "cuda"], 2, "--device cuda: torch finds no CUDA device here"),
+        (["--variant", "nowhere.py:X"], 2, "--variant nowhere.py:X: expected FILE.py:CLASS"),
+        (["--variant", "tests/implementations/test_pmg.py:NoJigsaw"], 2, "'NoJigsaw' there is no subclass of Baseline"),
+        (["predict", "x.png", "--checkpoint", "/none.safetensors"], 1, "/none.safetensors: no such file; expected a checkpoint"),
+    ],
+)
+def test_what_cant_be_meant_is_said_in_a_line(finch, arguments, code, message):
+    found, said = finch("baseline", "--test-images", "2", "--validation-images", "2", "--threads", "1", *arguments)
+    assert (found, "Traceback" in said) == (code, False)
+    assert f"finch: {message}" in said or (message in said and "finch: " in said)
+
+
+def test_a_corrupt_image_and_a_checkpoint_of_another_method_are_named(finch, trained, own_images, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    code, said = finch("baseline", "predict", tmp_path / "broken.png", "--checkpoint", trained)
+    assert code == 1
+    assert "broken.png: not an image that can be read" in said
+    code, said = finch("pmg", "predict", own_images / "test" / "jay" / "0.png", "--checkpoint", trained)
+    assert code == 1
+    assert "a checkpoint of baseline, expected one of pmg" in said
+
+
+def test_a_place_that_cant_be_written_is_named_and_nothing_half_is_left(finch, tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    code, said = finch("baseline", *SHORT, "--records", tmp_path / "file")
+    assert code == 1
+    assert "could not be written: " in said
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
+
+
+def test_the_list_names_every_file_without_importing_it():
+    shown = subprocess.run([sys.executable, "-X", "importtime", "-m", "implementations", "--list"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in shown.stdout.splitlines()[: len(implemented())]] == list(implemented())
+    assert not re.search(r"\| +(torch|timm|numpy)$", shown.stderr, re.MULTILINE)
+
+
+def test_help_tells_the_paper_without_importing_what_only_a_run_needs():
+    shown = subprocess.run([sys.executable, "-X", "importtime", "-m", "implementations.transfg", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "He et al., AAAI 2022" in shown.stdout
+    assert not re.search(r"\| +(timm|torchvision|accelerate)$", shown.stderr, re.MULTILINE)
+
+
+# ----------------------------------------------------------------------------------------------------------- stopped runs
+
+
+def command(*more: str) -> list[str]:
+    """API-Net has dropout, two phases and BatchNorm; the images come from two workers."""
+    return [sys.executable, "-m", "implementations.api_net", "--set", "epochs=3", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0", *more]
+
+
+def weights(cache: Path) -> dict:
+    (path,) = (cache / "runs" / "api-net").glob("*/final.safetensors")
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, cache) -> dict:
+    home = tmp_path_factory.mktemp("whole")
+    (home / "finches").symlink_to(cache / "finches")
+    subprocess.run(command(), cwd=ROOT, env=os.environ | {"FINCH_CACHE": str(home)}, check=True, capture_output=True)
+    return weights(home)
+
+
+def step_of(process: subprocess.Popen, home: Path, at_least: int) -> None:
+    """Waits until the run has saved a state at some step."""
+    for _ in range(1200):
+        for path in (home / "runs").glob("*/*/state.safetensors"):
+            with safe_open(path, framework="pt") as file:
+                if json.loads(file.metadata()["finch"])["state"]["step"] >= at_least:
+                    return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(uninterrupted, tmp_path, cache):
+    import torch
+
+    (tmp_path / "finches").symlink_to(cache / "finches")
+    variables = os.environ | {"FINCH_CACHE": str(tmp_path)}
+    moments = random.Random()
+    for at_least in (moments.randrange(1, 12), moments.randrange(16, 36)):
+        process = subprocess.Popen(command("--resume"), cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        step_of(process, tmp_path, at_least)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    subprocess.run(command("--resume"), cwd=ROOT, env=variables, check=True, capture_output=True)
+    found = weights(tmp_path)
+    assert found.keys() == uninterrupted.keys()
+    assert [name for name in found if not torch.equal(found[name], uninterrupted[name])] == []
+
+
+def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(tmp_path, cache):
+    (tmp_path / "finches").symlink_to(cache / "finches")
+    process = subprocess.Popen(
+        command("--save-every", "1"), cwd=ROOT, env=os.environ | {"FINCH_CACHE": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    step_of(process, tmp_path, 1)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert re.search(r"finch: stopped after step \d+ of 42; its state is kept, --resume goes on from there", said)
+    assert "Traceback" not in said

@@ -1,0 +1,178 @@
+"""What holds for every implementation: a new file is tested by these before it has a test of its own."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+
+from implementations.__main__ import HERE, implemented
+from implementations.common import evaluate
+from implementations.common.data import Data, Split
+from implementations.common.method import Method
+from implementations.common.recipes import op
+from implementations.common.train import Settings, Trainer
+from tests.implementations.tiny import FOUR, build, images, labels
+from tools.catalog import load
+
+PAPERS = list(implemented())
+BACKBONES = {"cnn": ("finch_resnet", "resnet10t"), "vit": ("finch_vit", "vit_tiny_patch16_224")}
+
+
+def method_of(paper: str) -> type[Method]:
+    module = importlib.import_module(f"implementations.{paper.replace('-', '_')}")
+    (found,) = {m for _, m in inspect.getmembers(module, inspect.isclass) if issubclass(m, Method) and m.__module__ == module.__name__}
+    return found
+
+
+def cases() -> list:
+    """Every method on each family of backbones that it takes."""
+    pairs = [(paper, backbone) for paper in PAPERS for family in method_of(paper).demo for backbone in BACKBONES[family]]
+    return [pytest.param(*pair, id="-".join(pair)) for pair in pairs]
+
+
+OWN = [case for case in cases() if case.values[1].startswith("finch")]
+
+
+def few(count: int = 16) -> Data:
+    """Four classes of random images, four of each."""
+    pixels = torch.randint(0, 256, (count, 3, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split = Split([index * 4 // count for index in range(count)], pixels.__getitem__)
+    return Data("few", FOUR, split, split, split, "0" * 32)
+
+
+def without_dropout(method: Method) -> Method:
+    for module in method.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return method
+
+
+@pytest.mark.parametrize(("paper", "backbone"), OWN)
+def test_it_learns_sixteen_images_by_heart_within_a_hundred_steps(paper, backbone):
+    plain = (op("Normalize", mean=[0.5] * 3, std=[0.5] * 3),)
+    kind = method_of(paper)
+    changes = {"classes_per_batch": 4} if hasattr(kind.recipe, "classes_per_batch") else {}
+    method = without_dropout(build(kind, backbone=backbone, pretrained=True, epochs=100, batch_size=16, train=plain, test=plain, **changes))
+    run = Trainer(method, few(), Accelerator(cpu=True), Settings(seed=0))
+    assert run.total <= 100
+    run.fit()
+    assert evaluate.top1(evaluate.predict(method, run.data.test, run.accelerator), run.data.test.labels) == 1.0
+
+
+@pytest.mark.parametrize(("paper", "backbone"), cases())
+@pytest.mark.parametrize("side", [64, 96])
+def test_logits_and_evidence_have_their_shapes_at_two_sizes(paper, backbone, side):
+    method = build(method_of(paper), side=side, backbone=backbone).eval()
+    with torch.no_grad():
+        assert method(images(2, side)).shape == (2, 4)
+        maps = method.evidence(images(2, side))
+    assert maps.ndim == 3
+    assert len(maps) == 2
+    assert (maps >= 0).all()
+    assert maps.isfinite().all()
+
+
+@pytest.mark.parametrize(("paper", "backbone"), OWN)
+def test_an_answer_and_its_evidence_dont_depend_on_the_rest_of_the_batch(paper, backbone):
+    method = build(method_of(paper), backbone=backbone).eval()
+    with torch.no_grad():
+        together, alone = method(images()), torch.cat([method(image[None]) for image in images()])
+        maps, single = method.evidence(images()), torch.cat([method.evidence(image[None]) for image in images()])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert torch.allclose(maps, single, atol=1e-5)
+
+
+@pytest.mark.parametrize(("paper", "backbone"), OWN)
+def test_the_evidence_changes_with_the_image(paper, backbone):
+    method = build(method_of(paper), backbone=backbone, pretrained=True).eval()
+    with torch.no_grad():
+        first, second = method.evidence(images(2))
+    assert not torch.allclose(first, second)
+    assert first.std() > 0
+
+
+@pytest.mark.parametrize(("paper", "backbone"), OWN)
+def test_a_step_moves_every_parameter(paper, backbone):
+    # A residual network starts with its branches at zero, which hides their inside from the first gradient: so pretrained weights.
+    method = build(method_of(paper), backbone=backbone, pretrained=True).train()
+    method.phase(method.recipe.epochs - 1, method.recipe.epochs)
+    reached = set()
+
+    def update(losses, some, classes):
+        method.zero_grad()
+        terms = losses(some, classes)
+        sum(terms.values()).backward()
+        reached.update(name for name, p in method.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0)
+        return terms
+
+    method.training_step(images(8), labels(8), update)
+    assert {name for name, _ in method.named_parameters()} - reached == set()
+
+
+@pytest.mark.parametrize(("paper", "backbone"), OWN)
+def test_two_runs_are_the_same_to_the_bit(paper, backbone):
+    kind = method_of(paper)
+    changes = {"classes_per_batch": 4} if hasattr(kind.recipe, "classes_per_batch") else {}
+    runs = []
+    for _ in range(2):
+        method = build(kind, backbone=backbone, epochs=2, batch_size=16, train=(op("RandomHorizontalFlip"), op("Normalize", mean=[0.5] * 3, std=[0.5] * 3)), **changes)
+        Trainer(method, few(), Accelerator(cpu=True), Settings(seed=3)).fit()
+        runs.append(method.state_dict())
+    assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_its_groups_hold_every_parameter_once(paper):
+    for family in method_of(paper).demo:
+        method = build(method_of(paper), backbone=BACKBONES[family][0])
+        held = [id(parameter) for group in method.parameter_groups() for parameter in group["params"]]
+        assert sorted(held) == sorted(id(parameter) for parameter in method.parameters())
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_what_it_claims_is_what_the_catalog_holds_and_both_name_each_other(paper):
+    kind = method_of(paper)
+    assert kind.paper == paper
+    entry = load(HERE.parent)[0].papers.get(paper)
+    if entry is None:
+        assert kind.claim is None
+        return
+    file = f"implementations/{paper.replace('-', '_')}.py"
+    assert entry.implementation.file == file
+    declared = entry.implementation.claim.model_dump(exclude_none=True)
+    assert {**declared, "value": float(declared["value"])} == {k: v for k, v in dataclasses.asdict(kind.claim).items() if v is not None}
+    assert f"catalog/papers/{paper}.yaml" in importlib.import_module(kind.__module__).__doc__
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_hyper_parameter_carries_its_source(paper):
+    source = Path(inspect.getsourcefile(method_of(paper))).read_text(encoding="utf-8")
+    lines = source.splitlines()
+    values = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in ("recipe", "demo") for t in node.targets):
+            for inner in ast.walk(node.value):
+                if isinstance(inner, ast.keyword) and isinstance(inner.value, ast.Constant | ast.UnaryOp) and inner.value.lineno != node.lineno:
+                    values.append(inner.value.end_lineno)
+                if isinstance(inner, ast.Dict):
+                    values += [value.end_lineno for value in inner.values if isinstance(value, ast.Constant)]
+    assert values
+    assert [lines[number - 1] for number in values if not re.search(r"# [PCO]\b", lines[number - 1])] == []
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_file_can_be_held_in_mind(paper):
+    path = Path(inspect.getsourcefile(method_of(paper)))
+    text = path.read_text(encoding="utf-8")
+    others = [other.replace("-", "_") for other in PAPERS if other != paper]
+    assert len(text.splitlines()) <= 220
+    assert re.findall(rf"implementations\.({'|'.join(others)})\b", text.split('"""', 2)[2]) == []
+    assert text.rstrip().splitlines()[-1] == f"    run({method_of(paper).__name__})"

@@ -1,0 +1,158 @@
+"""What makes TransFG this paper: the rollout, the hard selection per head, the part layer on a handful of tokens, the contrastive loss."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import tensor
+
+from implementations.common.weights import SHIPPED
+from implementations.transfg import TransFG, contrastive, rollout, strongest_patch
+from tests.implementations.tiny import build, images, labels
+
+
+class UniformRollout(TransFG):
+    """Without its key operation: no patch contributes more than another, so every head keeps the first."""
+
+    def select(self, images):
+        tokens, product, _ = super().select(images)
+        uniform = torch.full_like(product, 1 / product.shape[-1])
+        return tokens, uniform, strongest_patch(uniform, self.backbone.prefix)
+
+
+class WithoutContrast(TransFG):
+    """Cross-entropy alone."""
+
+    def losses(self, images, labels):
+        return {"cross-entropy": super().losses(images, labels)["cross-entropy"]}
+
+
+def stochastic(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(-1)
+
+
+def test_the_later_layers_attention_multiplies_from_the_left():
+    first, second = tensor([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]), tensor([[0.2, 0, 0.8], [0, 1, 0], [0, 0, 1]])
+    product = rollout([first[None, None], second[None, None]])
+    assert product[0, 0, 0].tolist() == pytest.approx([0.1, 0.1, 0.8])  # the other order gives [.1, .5, .4]
+    assert strongest_patch(product, 1).tolist() == [[2]]
+
+
+def test_the_rollouts_rows_sum_to_one():
+    assert torch.allclose(rollout([stochastic(2, 4, 9, 9)] * 5).sum(-1), torch.ones(2, 4, 9, dtype=torch.float64))
+
+
+def test_identity_attention_leaves_every_token_to_itself():
+    product = rollout([torch.eye(5).expand(1, 2, 5, 5)] * 3)
+    assert torch.equal(product[0, 0], torch.eye(5))
+    assert (product[:, :, 0, 1:] == 0).all()
+
+
+def test_a_uniform_first_layer_makes_every_row_uniform_whatever_follows():
+    uniform = torch.full((1, 2, 5, 5), 0.2, dtype=torch.float64)
+    assert torch.allclose(rollout([uniform, stochastic(1, 2, 5, 5), stochastic(1, 2, 5, 5)]), uniform)
+
+
+def test_a_uniform_last_layer_makes_every_row_the_mean_of_what_came_before():
+    uniform, before = torch.full((1, 1, 4, 4), 0.25, dtype=torch.float64), stochastic(1, 1, 4, 4)
+    assert torch.allclose(rollout([before, uniform]), before.mean(2, keepdim=True).expand(1, 1, 4, 4))
+
+
+def test_the_rollout_keeps_float32_under_bf16_autocast():
+    attention = stochastic(1, 2, 65, 65).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        product = rollout([attention] * 4)
+    assert (product.sum(-1) - 1).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("features", "classes", "expected"),
+    [
+        ([[1.0, 0.0], [0.0, 1.0]], [0, 0], 0.5),
+        ([[1.0, 0.0], [1.0, 0.0]], [0, 1], 0.3),
+        ([[1.0, 0.0], [0.4, 0.9165151]], [0, 1], 0.0),
+        ([[2.0, 0.0], [5.0, 0.0]], [1, 1], 0.0),
+    ],
+    ids=["one class, orthogonal", "two classes, equal", "two classes at the margin", "one class, equal directions"],
+)
+def test_the_contrastive_loss_is_the_mean_over_all_pairs(features, classes, expected):
+    assert contrastive(tensor(features), tensor(classes), 0.4).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_two_classes_below_the_margin_give_no_gradient():
+    features = tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    contrastive(features, tensor([0, 1]), 0.4).backward()
+    assert features.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("side", [64, 96])
+def test_exactly_one_token_a_head_and_the_class_token_enter_the_part_layer(side):
+    method = build(TransFG, side=side).eval()
+    seen = []
+    method.part_layer.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape))
+    method(images(2, side))
+    assert seen == [(2, 1 + method.backbone.heads, method.backbone.width)]
+
+
+def test_the_answer_depends_on_selected_tokens_alone_and_not_on_their_order():
+    method = build(TransFG).eval()
+    tokens, _, selected = method.select(images(1))
+    expected = method.class_token(tokens, selected)
+    assert torch.allclose(method.class_token(tokens, selected.flip(1)), expected, atol=1e-6)
+    others = [place for place in range(1, tokens.shape[1]) if place not in selected[0].tolist()]
+    changed = tokens.clone()
+    changed[:, others] += 1
+    assert torch.equal(method.class_token(changed, selected), expected)
+    changed[:, selected[0, 0]] += 1
+    assert not torch.allclose(method.class_token(changed, selected), expected)
+
+
+def test_the_choice_has_no_gradient_but_the_chosen_tokens_have():
+    method = build(TransFG)
+    tokens, product, selected = method.select(images(2))
+    product.retain_grad()
+    tokens.retain_grad()
+    (method.class_token(tokens, selected) * torch.arange(64.0)).sum().backward()  # a plain sum after a norm is always 0
+    assert product.grad is None
+    reached = tokens.grad.abs().sum(-1) > 0
+    for row, chosen in zip(reached, selected, strict=True):
+        assert set(row.nonzero()[:, 0].tolist()) == {0, *chosen.tolist()}
+
+
+def test_the_part_layer_takes_the_last_blocks_place_and_none_of_its_weights():
+    kept = load_file(SHIPPED / "finch_vit.safetensors")
+    method = build(TransFG, pretrained=True)
+    assert len(method.backbone.blocks) == 5
+    assert torch.equal(method.backbone.blocks[4].attn.qkv.weight, kept["blocks.4.attn.qkv.weight"])
+    assert method.part_layer.attn.qkv.weight.shape == kept["blocks.5.attn.qkv.weight"].shape
+    assert not torch.allclose(method.part_layer.attn.qkv.weight, kept["blocks.5.attn.qkv.weight"], atol=0.01)
+    assert torch.equal(method.backbone.model.norm.weight, kept["norm.weight"])
+
+
+def test_each_loss_reaches_what_it_should():
+    method = build(TransFG)
+    terms = method.losses(images(), labels())
+    reached = {name: {n for n, p in method.named_parameters() if gradient(term, p) is not None} for name, term in terms.items()}
+    everything = {name for name, _ in method.named_parameters()}
+    assert reached["cross-entropy"] == everything
+    assert reached["contrastive"] == everything - {"classifier.weight", "classifier.bias"}
+
+
+def gradient(term, parameter):
+    return torch.autograd.grad(term, parameter, retain_graph=True, allow_unused=True)[0]
+
+
+def test_without_the_rollout_other_patches_are_chosen_and_other_logits_come_out():
+    method, ablated = build(TransFG).eval(), build(UniformRollout).eval()
+    assert torch.equal(method.classifier.weight, ablated.classifier.weight)
+    assert (ablated.select(images())[2] == 1).all()
+    assert not torch.allclose(method(images()), ablated(images()))
+
+
+def test_without_the_contrastive_loss_the_backbone_gets_another_gradient():
+    method, ablated = build(TransFG), build(WithoutContrast)
+    gradients = [
+        torch.autograd.grad(sum(one.losses(images(), labels()).values()), one.backbone.model.cls_token)[0] for one in (method, ablated)
+    ]
+    assert not torch.allclose(*gradients)
