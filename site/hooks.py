@@ -13,10 +13,12 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from implementations.common.records import Broken  # noqa: E402
 from tools import render  # noqa: E402
 from tools.catalog import load  # noqa: E402
+from tools.pages.runs import Runs, read_runs  # noqa: E402
 
-WATCHED = ("catalog.yaml", "catalog", "site/templates", "site/assets")
+WATCHED = ("catalog.yaml", "catalog", "implementations", "site/templates", "site/assets")
 state = {"serving": False, "paths": ["index.md"]}
 
 
@@ -46,7 +48,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the rendered pages and the assets; or, while the catalog is broken, one page that says so in place of them all."""
     if state["catalog"] is not None:
-        rendered = render.render(state["catalog"])
+        runs = _runs()
+        rendered = render.render(state["catalog"], runs)
+        for path, picture in runs.pictures().items():
+            files.append(File.generated(config, path, abs_src_path=str(picture)))
         state["paths"] = list(rendered)
     else:
         rendered = dict.fromkeys([*state["paths"], *_navigation(config)], render.error_page(state["problems"]))
@@ -56,6 +61,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for asset in sorted((ROOT / "site" / "assets").iterdir()):
         files.append(File.generated(config, f"assets/{asset.name}", abs_src_path=str(asset)))
     return files
+
+
+def _runs() -> Runs:
+    """Our own runs. A record that can't be read stops the build."""
+    try:
+        return read_runs(ROOT)
+    except Broken as broken:
+        raise PluginError(str(broken)) from broken
 
 
 def _navigation(config: MkDocsConfig) -> list[str]:

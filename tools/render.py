@@ -21,17 +21,22 @@ import yaml
 if __name__ == "__main__" and not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from implementations.common.records import Broken
 from tools import pages
 from tools.catalog import ROOT, Catalog, load
 from tools.pages.addresses import address, relative
+from tools.pages.runs import Runs, read_runs
 from tools.problems import Problem
 
 SITE = ROOT / "site"
 
 
-def render(catalog: Catalog) -> dict[str, str]:
-    """Every page that is made from the catalog, by its path below the docs folder: ``papers/transfg.md`` and so on."""
-    rendered = {path: _page(path, template, data) for path, template, data in pages.all_pages(catalog)}
+def render(catalog: Catalog, runs: Runs = Runs()) -> dict[str, str]:  # noqa: B008 - frozen
+    """Every page that is made from the catalog, by its path below the docs folder: ``papers/transfg.md`` and so on.
+
+    `runs` are our own, from their records; without them a page says that there are none.
+    """
+    rendered = {path: _page(path, template, data) for path, template, data in pages.all_pages(catalog, runs)}
     return rendered | {path: _redirect(path, target, catalog.manifest.site) for path, target in pages.redirects(catalog)}
 
 
@@ -66,17 +71,20 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def write_docs(catalog: Catalog, out: Path) -> int:
+def write_docs(catalog: Catalog, out: Path, runs: Runs = Runs()) -> int:  # noqa: B008 - frozen
     """Writes the docs folder, hand-written pages and assets included, as a whole or not at all; returns the number of files."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         fresh = Path(folder) / "docs"
         shutil.copytree(SITE / "pages", fresh)
         shutil.copytree(SITE / "assets", fresh / "assets")
-        for path, text in render(catalog).items():
+        for path, text in render(catalog, runs).items():
             file = fresh / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
+        for path, picture in runs.pictures().items():
+            (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(picture, fresh / path)
         if out.exists():
             out.rename(Path(folder) / "old")
         fresh.rename(out)
@@ -95,7 +103,12 @@ def main(arguments: list[str] | None = None) -> int:
     if catalog is None:
         print("\n".join(map(str, problems)), file=sys.stderr)
         return 1
-    print(f"{options.out}: {write_docs(catalog, options.out)} files")
+    try:
+        runs = read_runs(options.root)
+    except Broken as broken:
+        print(broken, file=sys.stderr)
+        return 1
+    print(f"{options.out}: {write_docs(catalog, options.out, runs)} files")
     return 0
 
 

@@ -154,7 +154,7 @@ def test_without_scripts_all_papers_stand_there_and_no_filter(visit):
 
 def test_the_bibtex_is_copied_by_its_button(visit):
     page = visit("papers/transfg/", permissions=["clipboard-read", "clipboard-write"]).page
-    page.locator(".highlight button[data-md-type=copy]").click()
+    page.locator(".highlight button[data-md-type=copy]").last.click()
     page.wait_for_function("navigator.clipboard.readText().then((text) => text.startsWith('@inproceedings{he2022transfg,'))")
 
 

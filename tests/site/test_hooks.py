@@ -22,8 +22,8 @@ ENVIRONMENT = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The site's source and tools, on the invented catalog."""
-    for name in ("site", "tools"):
+    """The site's source and tools, on the invented catalog; of the implementations what reads run records."""
+    for name in ("site", "tools", "implementations/common"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     shutil.copytree(ROOT / "tests" / "data" / "tree", tmp_path, dirs_exist_ok=True)
@@ -118,3 +118,13 @@ def test_while_served_a_broken_catalog_is_a_page_and_the_site_comes_back_when_it
 
     swap(copy, "91.7\n    backbone", "191.7\n    backbone")
     wait_for(f"{served}papers/kestrel/", "found 191.7, expected 0 to 100")
+
+
+def test_a_run_record_that_cant_be_read_stops_the_build_and_is_named(copy):
+    broken = copy / "implementations" / "records" / "kestrel" / "broken.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{}", encoding="utf-8")
+    built = subprocess.run([*MKDOCS, "build", "--strict"], cwd=copy, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert built.returncode == 1
+    assert "kestrel/broken.json: not a run record: " in built.stderr
+    assert "Traceback" not in built.stderr

@@ -10,6 +10,7 @@ from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
 from tools.pages.parts import board_card, board_rows, show_correction, show_link
 from tools.pages.rows import board_row
+from tools.pages.runs import Runs, on_dataset
 
 
 def leaderboards(catalog: Catalog) -> Page:
@@ -68,7 +69,7 @@ def _images(splits: dict[str, int]) -> int:
     return sum(number for split, number in splits.items() if split != "trainval" or "train" not in splits)
 
 
-def dataset(catalog: Catalog, dataset_id: str) -> Page:
+def dataset(catalog: Catalog, dataset_id: str, runs: Runs) -> Page:
     """One dataset: numbers, files, pitfalls, and the results on it."""
     entry = catalog.datasets[dataset_id]
     rows = [board_row(catalog, i, r) for i, p in catalog.papers.items() for r in p.results or () if r.dataset == dataset_id]
@@ -80,6 +81,7 @@ def dataset(catalog: Catalog, dataset_id: str) -> Page:
         "links": [show_link(link) for link in entry.links or ()],
         "has_board": any(board.dataset == dataset_id for board in catalog.manifest.leaderboards),
         "groups": _by_labels(rows),
+        "runs": on_dataset(catalog, runs, dataset_id),
         "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
         "list": catalog.manifest.seed_list,
         "report": issue(catalog, f"{entry.name or entry.title}: ", f"Entry: catalog/datasets/{dataset_id}.yaml\n\n"),

@@ -10,6 +10,7 @@ from tools.catalog import Catalog
 from tools.pages.addresses import Page, entry_address, issue, meta
 from tools.pages.parts import show_correction, show_link
 from tools.pages.rows import badge, protocol_row
+from tools.pages.runs import Runs, implementation
 from tools.schema import Paper
 
 
@@ -49,7 +50,7 @@ def paper_card(catalog: Catalog, paper_id: str, entry: Paper) -> dict[str, Any]:
     }
 
 
-def paper(catalog: Catalog, paper_id: str) -> Page:
+def paper(catalog: Catalog, paper_id: str, runs: Runs) -> Page:
     """All that is known of one paper."""
     entry, manifest = catalog.papers[paper_id], catalog.manifest
     venue = manifest.venues[entry.venue]
@@ -70,6 +71,7 @@ def paper(catalog: Catalog, paper_id: str) -> Page:
         "reproductions": [protocol_row(catalog, run) for run in entry.reproductions or ()],
         "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
         "bibtex": bibtex(entry, manifest),
+        "implementation": implementation(catalog, runs, paper_id, entry),
         "missing": _missing(catalog, paper_id),
         "report": issue(catalog, f"{entry.name or entry.title}: ", f"Entry: catalog/papers/{paper_id}.yaml\n\n"),
         "list": manifest.seed_list,

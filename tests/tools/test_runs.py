@@ -1,0 +1,154 @@
+"""Our own runs on the pages: beside the baseline on the same images, apart from what papers claim."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from implementations.common.records import Record, Trial, encode, file_name
+from implementations.common.statistics import wilson
+from tools.catalog import ROOT, load
+from tools.pages.runs import read_runs
+from tools.render import main, render, write_docs
+
+LABELS = [0, 0, 1, 1]
+
+
+def record(paper: str, seed: int, predictions: list[int], **changes) -> Record:
+    right = sum(a == b for a, b in zip(LABELS, predictions, strict=True))
+    outcome = {
+        "top1": right / 4, "interval": wilson(right, 4), "predictions": encode(predictions), "family_top1": None, "family_confusion": None,
+        "pointing": 0.5, "pointing_by_chance": 0.1, "measures": {}, "best_on_test": None, "best_validation": None, "parameters": 1500000, "flops": 2500000,
+    }  # fmt: skip
+    fields = {
+        "paper": paper, "variant": None, "profile": "demo", "claim": None,
+        "dataset": {"name": "feathers", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4},
+        "backbone": {"name": "finch_vit", "weights": "shipped with Finch", "sha256": "a" * 64}, "recipe": {"epochs": 15}, "seed": seed,
+        "selection": "last epoch", "epoch": 15, "trials": [Trial(change="as it stands <b>", backbone="finch_vit", seed=0, validation_top1=0.5, validation_images=4)],
+        "compute": {"processes": 1, "batch_per_process": 32, "device": "CPU", "precision": "float32", "threads": 1, "seconds": 1.0, "images_per_second": 99.6},
+        "outcome": outcome, "labels": encode(LABELS), "picture": f"{paper}-{seed}.webp", "versions": {}, "fingerprint": None,
+        "evidence": [{"index": 0, "label": 0, "predicted": 0, "box": None, "height": 1, "width": 1, "map": base64.b64encode(b"1").decode()}],
+    }  # fmt: skip
+    return Record.model_validate(fields | changes)
+
+
+@pytest.fixture
+def implemented(tree: Path) -> Path:
+    """The invented catalog, one paper of it implemented."""
+    entry = tree / "catalog" / "papers" / "kestrel.yaml"
+    text = entry.read_text(encoding="utf-8")
+    if "implementation:" not in text:
+        value, backbone = re.search(r"value: ([\d.]+)", text)[1], re.search(r"backbone: ([\w-]+)", text)[1]
+        claim = f"implementation:\n  file: implementations/kestrel.py\n  claim: {{dataset: feathers, metric: top-1, value: {value}, backbone: {backbone}}}\n"
+        entry.write_text(text.replace("added:", f"{claim}added:"), encoding="utf-8")
+        subprocess.run([sys.executable, "-m", "tools.normalize", str(entry)], cwd=ROOT, check=True, capture_output=True)
+    (tree / "implementations").mkdir(exist_ok=True)
+    (tree / "implementations" / "kestrel.py").write_text('"""A <script> of a kestrel."""\n\nfeathers = 1\n', encoding="utf-8")
+    return tree
+
+
+def keep(tree: Path, *records: Record) -> None:
+    for one in records:
+        folder = tree / "implementations" / "records" / one.paper
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / file_name(one)).write_text(one.model_dump_json(), encoding="utf-8")
+        (folder / one.picture).write_bytes(f"picture of {one.paper} {one.seed}".encode())
+
+
+def page(tree: Path, name: str = "papers/kestrel.md") -> str:
+    catalog, problems = load(tree)
+    assert not problems, problems
+    return render(catalog, read_runs(tree))[name].split("\n---\n", 1)[1]
+
+
+def cells(html: str, heading: str) -> list[list[str]]:
+    table = html.split(heading, 1)[1].split("<tbody>", 1)[1].split("</tbody>", 1)[0]
+    return [[re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in table.split("</tr>")[:-1]]
+
+
+def test_a_row_a_seed_stands_beside_the_baseline_of_that_seed(implemented):
+    keep(
+        implemented,
+        record("kestrel", 0, [0, 0, 1, 1]), record("kestrel", 1, [0, 0, 1, 0]),
+        record("baseline", 0, [0, 0, 0, 0]), record("baseline", 1, [0, 0, 1, 0]),
+    )  # fmt: skip
+    assert cells(page(implemented), "Our runs on") == [
+        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50% (by chance 10%)"],
+        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50% (by chance 10%)"],
+        ["mean", "87.5", "62.5", "+25.0", "50%"],
+    ]
+
+
+def test_a_seed_without_a_baseline_says_so(implemented):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]), record("baseline", 3, [0, 0, 0, 0]))
+    assert cells(page(implemented), "Our runs on")[0][2:4] == ["no run", "no run"]
+
+
+def test_a_baseline_on_another_backbone_is_not_compared(implemented):
+    other = record("baseline", 0, [0, 0, 0, 0], backbone={"name": "finch_resnet", "weights": "shipped", "sha256": None})
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]), other)
+    assert cells(page(implemented), "Our runs on")[0][2:4] == ["no run", "no run"]
+
+
+def test_ablations_are_their_own_table_with_the_difference_to_the_method(implemented):
+    runs = [record("kestrel", seed, [0, 0, 1, 1]) for seed in (0, 1)]
+    ablated = [record("kestrel", seed, [0, 0, 1, 0], variant="NoFeathers") for seed in (0, 1)]
+    keep(implemented, *runs, *ablated)
+    assert cells(page(implemented), "What the idea is worth here") == [["NoFeathers", "75.0", "−25.0", "2"]]
+    assert len(cells(page(implemented), "Our runs on")) == 3
+
+
+def test_a_paper_without_runs_says_so_and_shows_source_and_command(implemented):
+    html = page(implemented)
+    assert "No run of it is recorded yet" in html
+    assert "make demo PAPER=kestrel" in html
+    assert "A &lt;script&gt; of a kestrel" in html
+    source = html.split("<details class=\"source\">", 1)[1].split("</details>", 1)[0]
+    assert "\n\n" not in source
+
+
+def test_a_run_on_another_dataset_is_no_demo_check(implemented):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]))
+    assert "<strong>none</strong>" in page(implemented)
+    keep(implemented, record("kestrel", 1, [0, 0, 1, 1], dataset={"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4}))
+    assert "<strong>demo-checked</strong>" in page(implemented)
+
+
+def test_trials_and_notes_are_shown_and_escaped(implemented):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], note="below <i>it</i>"))
+    html = page(implemented)
+    assert "as it stands &lt;b&gt;" in html
+    assert "below &lt;i&gt;it&lt;/i&gt;" in html
+
+
+def test_the_datasets_page_has_a_row_a_method_and_backbone(implemented):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]), record("kestrel", 1, [0, 0, 1, 0]), record("baseline", 0, [0, 0, 0, 0]), record("baseline", 1, [0, 0, 0, 0]))
+    rows = cells(page(implemented, "datasets/feathers.md"), 'id="runs"' if 'id="runs"' in page(implemented, "datasets/feathers.md") else "## Our runs")
+    assert [row[1:6] for row in rows] == [["finch_vit", "50.0", "50.0 · 50.0", "", ""], ["finch_vit", "87.5", "100.0 · 75.0", "50.0", "+37.5"]]
+
+
+def test_the_picture_of_the_lowest_seed_is_copied_and_shown(implemented, tmp_path):
+    keep(implemented, record("kestrel", 4, [0, 0, 1, 1]), record("kestrel", 2, [0, 0, 1, 1]), record("kestrel", 1, [0, 0, 1, 1], variant="NoFeathers"))
+    catalog, _ = load(implemented)
+    write_docs(catalog, tmp_path / "docs", read_runs(implemented))
+    assert (tmp_path / "docs" / "assets" / "runs" / "kestrel.webp").read_bytes() == b"picture of kestrel 2"
+    assert '<img src="../../assets/runs/kestrel.webp" alt=' in page(implemented)
+
+
+def test_a_broken_record_is_named_without_a_traceback(implemented, tmp_path, capsys):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]))
+    (implemented / "implementations" / "records" / "kestrel" / "zz.json").write_text("[]", encoding="utf-8")
+    assert main(["--root", str(implemented), "--out", str(tmp_path / "docs")]) == 1
+    assert "records/kestrel/zz.json: not a run record" in capsys.readouterr().err
+    assert not (tmp_path / "docs").exists()
+
+
+def test_without_a_records_folder_there_are_no_runs(tree):
+    shutil.rmtree(tree / "implementations", ignore_errors=True)
+    assert read_runs(tree).records == {}
