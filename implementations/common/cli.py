@@ -6,11 +6,11 @@ Only the parsing is here: what needs torch's company (timm, torchvision, acceler
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from implementations.common.errors import Fault
+from implementations.common.machine import cores
 from implementations.common.method import Method
 
 
@@ -111,7 +111,7 @@ def _how(whole: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--threads",
         type=int,
-        default=len(os.sched_getaffinity(0)),
+        default=cores(),
         metavar="N",
         help="of the CPU; the last bits depend on it (default: %(default)s)",
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import multiprocessing
-import os
 import sys
 import zipfile
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from PIL import Image
 from implementations.common.anatomy import SUPERSAMPLING, Colour, Pose, Species
 from implementations.common.bird import paint
 from implementations.common.files import cache_folder, write_atomically
+from implementations.common.machine import cores
 from implementations.common.parts import FORMS, PARTS
 from implementations.common.scenery import background, leaves, light
 
@@ -194,7 +194,7 @@ def _draw_all(spec: Spec, progress: Callable[[int], None]) -> Images:
     # Forking keeps the workers from importing the main module, and torch with it, once more.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pixels, boxes = [], []
-    with ProcessPoolExecutor(min(len(species), len(os.sched_getaffinity(0))), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(len(species), cores()), mp_context=context) as pool:
         for done, (some_pixels, some_boxes) in enumerate(pool.map(_draw_species, [spec] * len(species), species), 1):
             pixels.append(some_pixels)
             boxes.append(some_boxes)

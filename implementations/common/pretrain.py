@@ -13,7 +13,6 @@ import argparse
 import importlib.metadata
 import json
 import math
-import os
 import platform
 import sys
 import time
@@ -29,6 +28,7 @@ from torch import Tensor, nn
 from implementations.common import backbones, finches
 from implementations.common.cnn import CNN
 from implementations.common.files import write_atomically
+from implementations.common.machine import cores
 from implementations.common.parts import FORMS, PARTS
 from implementations.common.progress import Progress
 from implementations.common.randomness import seed_torch
@@ -197,9 +197,7 @@ def main() -> int:
         prog="python -m implementations.common.pretrain", description="Makes the weights of a tiny backbone."
     )
     parser.add_argument("name", choices=sorted(OF))
-    parser.add_argument(
-        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="the last bits depend on it (default: %(default)s)"
-    )
+    parser.add_argument("--threads", type=int, default=cores(), help="the last bits depend on it (default: %(default)s)")
     parser.add_argument("--into", type=Path, default=SHIPPED, metavar="DIR", help="where to write NAME.safetensors and NAME.json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

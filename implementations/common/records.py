@@ -132,6 +132,11 @@ class Record(_Model):
     note: str | None = None
     """What was found out about it, in words."""
 
+    @property
+    def budget(self) -> tuple[str, int, str, str, Any]:
+        """What runs have to share to be compared: dataset, training images, profile, backbone, epochs."""
+        return self.dataset.name, self.dataset.train, self.profile, self.backbone.name, self.recipe.get("epochs")
+
     @model_validator(mode="after")
     def _counts(self) -> Record:
         count = len(decode(self.outcome.predictions))

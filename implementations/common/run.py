@@ -42,8 +42,8 @@ def train(method: type[Method], options: argparse.Namespace) -> int:
     """`python -m implementations.<paper>`: one run a seed, each with its record. Returns the exit code."""
     method = _variant(method, options.variant) if options.variant else method
     _check(options)
-    console = Console(stderr=True, soft_wrap=True)
     accelerator = start(options)
+    console = Console(stderr=True, soft_wrap=True, quiet=not accelerator.is_main_process)
     session = Session(options, accelerator, console, _data(options, console))
     for seed in options.seeds:
         if options.trial:
@@ -165,10 +165,10 @@ def _trainer(session: Session, method: type[Method], seed: int, backbone: str | 
     options = session.options
     recipe = recipe_of(method, options, backbone or options.backbone)
     built, loaded = build(method, recipe, session.data.classes, _source(options), seed)
-    if session.accelerator.is_main_process:
-        session.console.print(
-            f"{method.__name__} on {recipe.backbone} ({loaded.origin}), seed {seed}", markup=False, highlight=False
-        )
+    hashed = f", SHA-256 {loaded.sha256[:12]}…" if loaded.sha256 else ""
+    session.console.print(
+        f"{method.__name__} on {recipe.backbone} ({loaded.origin}{hashed}), seed {seed}", markup=False, highlight=False
+    )
     parts = [
         session.data.name,
         options.profile,
@@ -208,10 +208,11 @@ def _trial(session: Session, method: type[Method], seed: int) -> records.Trial:
         validation_top1=round(accuracy, 6),
         validation_images=len(split),
     )
-    log = _records_folder(session.options, method) / "trials.jsonl"
-    lines = (log.read_bytes() if log.is_file() else b"") + trial.model_dump_json().encode() + b"\n"
-    write_atomically(log, lambda file: file.write(lines))
-    (home / "state.safetensors").unlink(missing_ok=True)
+    if session.accelerator.is_main_process:
+        log = _records_folder(session.options, method) / "trials.jsonl"
+        lines = (log.read_bytes() if log.is_file() else b"") + trial.model_dump_json().encode() + b"\n"
+        write_atomically(log, lambda file: file.write(lines))
+        (home / "state.safetensors").unlink(missing_ok=True)
     return trial
 
 
@@ -237,13 +238,8 @@ def _records_folder(options: argparse.Namespace, method: type[Method]) -> Path:
 
 
 def _committed(record: records.Record) -> records.Record | None:
-    """The baseline's committed record on the same data, backbone and seed, if there is one."""
+    """The baseline's committed record of the same data, backbone, budget and seed, if there is one."""
     if record.paper == "baseline":
         return None
-    same = [
-        other
-        for _, other in records.read_all(records.RECORDS / "baseline")
-        if (other.dataset.name, other.backbone.name, other.profile, other.seed)
-        == (record.dataset.name, record.backbone.name, record.profile, record.seed)
-    ]
-    return same[0] if same else None
+    kept = [other for _, other in records.read_all(records.RECORDS / "baseline")]
+    return next((other for other in kept if other.seed == record.seed and other.budget == record.budget), None)

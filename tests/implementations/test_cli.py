@@ -94,17 +94,22 @@ def test_a_run_says_what_it_reached_and_leaves_a_record_with_a_picture_that_a_se
     assert (again.outcome.predictions, again.fingerprint, again.evidence) == (record.outcome.predictions, record.fingerprint, record.evidence)
 
 
-def test_a_demo_compares_with_the_baselines_committed_record_on_the_same_images(finch, tmp_path):
+def test_a_demo_compares_with_the_baselines_committed_record_of_the_same_budget_on_the_same_images(finch, tmp_path, monkeypatch):
+    assert finch("baseline", *SHORT[:2], "--test-images", "3", *SHORT[4:], "--records", tmp_path)[0] == 0
+    monkeypatch.setattr(records, "RECORDS", tmp_path)
     code, said = finch("api-net", *SHORT, "--records", tmp_path)
     assert code == 0
     assert "baseline (committed record)" in said
     assert re.search(r"[+-]\d+\.\d points against the baseline \(95% interval of these two runs: [+-]\d+\.\d to [+-]\d+\.\d\)", said)
+    said = finch("api-net", *SHORT, "--set", "epochs=2", "--records", tmp_path)[1]
+    assert "No committed record of the baseline fits this run; --compare baseline trains it." in said
 
 
 def test_the_baseline_is_trained_anew_when_asked(finch, tmp_path):
     code, said = finch("api-net", *SHORT, "--records", tmp_path, "--compare", "baseline")
     assert code == 0
     assert "baseline (committed record)" not in said
+    assert "points against the baseline" in said
     assert records.read_all(tmp_path / "baseline")
     ours, theirs = (records.read_all(tmp_path / paper)[0][1] for paper in ("api-net", "baseline"))
     assert (ours.seed, ours.backbone) == (theirs.seed, theirs.backbone)

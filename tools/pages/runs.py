@@ -17,8 +17,8 @@ from implementations.common.statistics import paired
 from tools.catalog import Catalog
 from tools.schema import Paper
 
-Key = tuple[str, str, str]
-"""What runs have to share to be compared: dataset, profile, backbone."""
+Key = tuple[str, int, str, str, Any]
+"""What runs have to share to be compared: a record's budget."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
                     {
                         "paper": paper if entry else None,
                         "name": entry.name or entry.title if entry else "Baseline",
-                        "backbone": key[2],
+                        "backbone": own[0].backbone.name,
                         **summary,
                     }
                 )
@@ -92,7 +92,7 @@ def _groups(catalog: Catalog, runs: Runs, records: list[tuple[Path, Record]]) ->
 def _by_key(records: Any) -> dict[Key, list[Record]]:
     groups: dict[Key, list[Record]] = defaultdict(list)
     for record in records:
-        groups[record.dataset.name, record.profile, record.backbone.name].append(record)
+        groups[record.budget].append(record)
     return {key: sorted(group, key=lambda record: record.seed) for key, group in groups.items()}
 
 
@@ -170,6 +170,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     recipe, compute, outcome = record.recipe, record.compute, record.outcome
     size = f"{outcome.parameters / 1e6:.2f} M parameters, {outcome.flops / 1e6:.1f} M FLOPs an image"
     batch = f"{compute.processes} × {compute.batch_per_process}"
+    told_apart = [("Families told apart", f"{100 * outcome.family_top1:.1f}%")] if outcome.family_top1 is not None else []
     threads = f"{compute.threads} thread{'s' if compute.threads > 1 else ''}"
     return [
         ("Backbone", f"{record.backbone.name}, {record.backbone.weights}"),
@@ -177,6 +178,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("Reported", f"{record.selection} (epoch {record.epoch})"),
         ("Size", f"{size} (matmul, convolution, attention)"),
         ("Run on", f"{compute.device}, {threads}, {compute.precision}, {compute.images_per_second:.0f} images/s in training"),
+        *told_apart,
     ]
 
 
