@@ -31,18 +31,21 @@ from implementations.common.vit import ViT, attend
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def rollout(attentions: Sequence[Tensor]) -> Tensor:
-    """Attention of blocks 1 … L−1, each (B, heads, N, N) with rows that sum to 1 → their product, the later block on the left."""
+def rollout(attentions: Sequence[Tensor], rows: slice = slice(None)) -> Tensor:
+    """Attention of blocks 1 … L−1, (B, heads, N, N) each, rows summing to 1 → these rows of their product, later on the left.
+
+    One row needs no product of whole matrices: it is multiplied through from the left.
+    """
     with full_precision(attentions[0]):
-        product = at_least_float32(attentions[0])
-        for attention in attentions[1:]:
-            product = at_least_float32(attention) @ product
+        product = at_least_float32(attentions[-1])[:, :, rows]
+        for attention in reversed(attentions[:-1]):
+            product = product @ at_least_float32(attention)
         return product
 
 
-def strongest_patch(product: Tensor, prefix: int) -> Tensor:
-    """The rollout (B, heads, N, N) → each head's patch token with the largest entry in the class row, (B, heads)."""
-    return product[:, :, 0, prefix:].argmax(-1) + prefix
+def strongest_patch(contribution: Tensor, prefix: int) -> Tensor:
+    """The rollout's class row (B, heads, N) → each head's patch token with the largest entry (B, heads)."""
+    return contribution[..., prefix:].argmax(-1) + prefix
 
 
 def contrastive(features: Tensor, labels: Tensor, margin: float) -> Tensor:
@@ -108,14 +111,14 @@ class TransFG(Method):
         self.classifier = nn.Linear(backbone.width, len(classes))
 
     def select(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) → tokens before the last block (B, N, D), the rollout (B, heads, N, N), selected tokens (B, heads)."""
+        """(B, 3, H, W) → tokens before the last block (B, N, D), rollout's class row (B, heads, N), selected tokens (B, heads)."""
         tokens, attentions = self.backbone.embed(images), []
         for block in self.backbone.blocks:
             attended = attend(block, tokens, maps=True)
             tokens = attended.tokens
             attentions.append(attended.attention)
-        product = rollout(attentions)
-        return tokens, product, strongest_patch(product, self.backbone.prefix)
+        contribution = rollout(attentions, slice(0, 1))[:, :, 0]
+        return tokens, contribution, strongest_patch(contribution, self.backbone.prefix)
 
     def class_token(self, tokens: Tensor, selected: Tensor) -> Tensor:
         """The part layer on class and selected tokens alone: (B, N, D), (B, heads) → the class token after the norm (B, D)."""
@@ -138,8 +141,8 @@ class TransFG(Method):
         }
 
     def evidence(self, images: Tensor) -> Tensor:
-        _, product, _ = self.select(images)
-        return product[:, :, 0, self.backbone.prefix :].mean(1).unflatten(1, self.backbone.grid)
+        _, contribution, _ = self.select(images)
+        return contribution[..., self.backbone.prefix :].mean(1).unflatten(1, self.backbone.grid)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A vision transformer run block by block, so that a paper can look at attention, choose tokens, or feed a block its own.
 
 A driver over timm's VisionTransformer: with nothing asked for it computes what timm's `forward_features` computes, by the same
-fused kernels. Only a block whose maps are asked for computes its attention by hand.
+fused kernels. Only a block through whose maps gradients are to go computes its attention by hand.
 """
 
 from __future__ import annotations
@@ -115,52 +115,58 @@ class ViT(nn.Module):
 
 
 def attend(
-    block: nn.Module, tokens: Tensor, *, maps: bool = False, visible: Tensor | None = None, context: Tensor | None = None
+    block: nn.Module,
+    tokens: Tensor,
+    *,
+    maps: bool = False,
+    differentiable: bool = False,
+    visible: Tensor | None = None,
+    context: Tensor | None = None,
 ) -> Attended:
     """Runs one block on tokens (B, N, D).
 
-    `maps`: compute the attention by hand, and return it before and after softmax (in at least float32).
+    `maps`: return the attention before and after softmax, in at least float32; to be read: it has no gradient, and the tokens are
+    those of the fused kernel to the bit. `differentiable`: compute the block by these maps, so that gradients go through them.
     `visible` (B, keys) or (B, 1 or heads, N or 1, keys): False hides a key; each query has to see at least one.
     `context` (B, M, D): tokens of others (another image's, as they are before this block), whose keys and values the queries see
     in place of their own.
     """
     mask = visible[:, None, None] if visible is not None and visible.ndim == 2 else visible
-    if not maps and context is None:
+    if not maps and not differentiable and context is None:
         return Attended(block(tokens, attn_mask=mask))
-    attended, scores, attention = _attention(
-        block.attn, block.norm1(tokens), tokens if context is None else context, block.norm1, mask, maps
-    )
-    tokens = tokens + block.drop_path1(block.ls1(attended))
+    layer, normed = block.attn, block.norm1(tokens)
+    q, k, v = _heads(layer, normed)
+    if context is not None:
+        _, k, v = _heads(layer, block.norm1(context))
+    scores = attention = None
+    if maps or differentiable:
+        with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
+            scores, attention = _maps(layer, q, k, mask)
+    if differentiable:
+        mixed = layer.attn_drop(attention).to(v.dtype) @ v
+    else:
+        dropout = layer.attn_drop.p if layer.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    mixed = layer.norm(mixed.transpose(1, 2).flatten(2))
+    if layer.gate is not None:
+        mixed = mixed * layer.gate(normed).sigmoid()
+    tokens = tokens + block.drop_path1(block.ls1(layer.proj_drop(layer.proj(mixed))))
     return Attended(tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens)))), scores, attention)
 
 
-def _attention(
-    layer: Attention, queries: Tensor, context: Tensor, norm: nn.Module, mask: Tensor | None, maps: bool
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Timm's Attention with keys and values from `context`, and its maps on request."""
-    keys = norm(context)
-    q, _, _ = _heads(layer, queries)
-    _, k, v = _heads(layer, keys)
-    q, k = layer.q_norm(q), layer.k_norm(k)
-    scores = attention = None
-    if maps:
-        with full_precision(q):
-            scores = at_least_float32(q) * layer.scale @ at_least_float32(k).mT
-            seen = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
-            attention = seen.softmax(-1)
-        mixed = layer.attn_drop(attention).to(v.dtype) @ v
-    else:
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=layer.attn_drop.p if layer.training else 0.0)
-    mixed = layer.norm(mixed.transpose(1, 2).flatten(2))
-    if layer.gate is not None:
-        mixed = mixed * layer.gate(queries).sigmoid()
-    return layer.proj_drop(layer.proj(mixed)), scores, attention
+def _maps(layer: Attention, q: Tensor, k: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Scores and their softmax (B, heads, N, keys)."""
+    with full_precision(q):
+        scores = at_least_float32(q) * layer.scale @ at_least_float32(k).mT
+        seen = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+        return scores, seen.softmax(-1)
 
 
 def _heads(layer: Attention, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values (B, heads, N, D / heads)."""
     batch, count, _ = tokens.shape
-    return layer.qkv(tokens).reshape(batch, count, 3, layer.num_heads, layer.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+    q, k, v = layer.qkv(tokens).reshape(batch, count, 3, layer.num_heads, layer.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+    return layer.q_norm(q), layer.k_norm(k), v
 
 
 def overlap_patches(model: VisionTransformer, stride: int) -> None:

@@ -42,12 +42,26 @@ def test_a_block_whose_maps_are_asked_for_gives_the_same_tokens():
     vit = driver(qk_norm=True)
     tokens = vit.embed(images())
     for block in vit.blocks:
-        asked, plain = attend(block, tokens, maps=True), attend(block, tokens)
-        assert torch.allclose(asked.tokens, plain.tokens, atol=1e-12)
+        asked, plain, by_hand = attend(block, tokens, maps=True), attend(block, tokens), attend(block, tokens, differentiable=True)
+        assert torch.equal(asked.tokens, plain.tokens)
+        assert torch.allclose(by_hand.tokens, plain.tokens, atol=1e-12)
+        assert torch.equal(by_hand.attention, asked.attention)
         assert plain.attention is None
         assert torch.allclose(asked.scores.softmax(-1), asked.attention)
         assert torch.allclose(asked.attention.sum(-1), torch.ones(2, 4, 17, dtype=torch.float64))
         tokens = asked.tokens
+
+
+def test_gradients_go_through_maps_only_where_they_are_to():
+    vit = driver()
+    tokens = vit.embed(images())
+    assert not attend(vit.blocks[0], tokens, maps=True).attention.requires_grad
+    attended = attend(vit.blocks[0], tokens, differentiable=True)
+    gradient = torch.autograd.grad(attended.attention[:, :, 0, 3].sum(), vit.blocks[0].attn.qkv.weight, retain_graph=True)[0]
+    assert gradient.abs().sum() > 0
+    plain = torch.autograd.grad(vit.blocks[0](tokens).square().sum(), tokens, retain_graph=True)[0]
+    by_hand = torch.autograd.grad(attended.tokens.square().sum(), tokens)[0]
+    assert torch.allclose(by_hand, plain)
 
 
 def test_maps_are_float32_under_bf16_autocast():
@@ -65,20 +79,22 @@ def test_a_masked_key_is_as_if_its_token_were_not_there():
     visible[:, 5] = False
     rest = [place for place in range(17) if place != 5]
     expected = vit.blocks[0](tokens[:, rest])
-    for maps in (False, True):
-        assert torch.allclose(attend(vit.blocks[0], tokens, visible=visible, maps=maps).tokens[:, rest], expected)
+    for differentiable in (False, True):
+        attended = attend(vit.blocks[0], tokens, visible=visible, maps=True, differentiable=differentiable)
+        assert torch.allclose(attended.tokens[:, rest], expected)
+        assert (attended.attention[..., 5] == 0).all()
 
 
-@pytest.mark.parametrize("maps", [False, True])
-def test_with_its_own_tokens_as_context_a_block_is_unchanged_and_with_anothers_it_sees_only_them(maps):
+@pytest.mark.parametrize("differentiable", [False, True])
+def test_with_its_own_tokens_as_context_a_block_is_unchanged_and_with_anothers_it_sees_only_them(differentiable):
     vit = driver()
     tokens = vit.embed(images())
-    own = attend(vit.blocks[0], tokens, context=tokens, maps=maps).tokens
+    own = attend(vit.blocks[0], tokens, context=tokens, differentiable=differentiable).tokens
     assert torch.allclose(own, vit.blocks[0](tokens))
-    swapped = attend(vit.blocks[0], tokens[:1], context=tokens[1:], maps=maps).tokens
+    swapped = attend(vit.blocks[0], tokens[:1], context=tokens[1:], differentiable=differentiable).tokens
     hidden = tokens[:1].clone()
     hidden[:, 3:] += 1
-    again = attend(vit.blocks[0], hidden, context=tokens[1:], maps=maps).tokens
+    again = attend(vit.blocks[0], hidden, context=tokens[1:], differentiable=differentiable).tokens
     assert torch.allclose(again[:, :3], swapped[:, :3])  # its other tokens play no part
 
 
