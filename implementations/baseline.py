@@ -62,7 +62,7 @@ class Baseline(Method):
         },
         "vit": {
             "backbone": "finch_vit",  # O
-            "lr": 3e-3,  # O trials on validation
+            "lr": 5e-3,  # O trials on validation
             "backbone_lr": 1e-3,  # O trials on validation
         },
     }

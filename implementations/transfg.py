@@ -111,7 +111,7 @@ class TransFG(Method):
         self.classifier = nn.Linear(backbone.width, len(classes))
 
     def select(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) → tokens before the last block (B, N, D), rollout's class row (B, heads, N), selected tokens (B, heads)."""
+        """(B, 3, H, W) → tokens before the last block (B, N, D), class row of the rollout (B, heads, N), selected (B, heads)."""
         tokens, attentions = self.backbone.embed(images), []
         for block in self.backbone.blocks:
             attended = attend(block, tokens, maps=True)

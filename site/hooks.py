@@ -50,7 +50,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     if state["catalog"] is not None:
         runs = _runs()
         rendered = render.render(state["catalog"], runs)
-        for path, picture in runs.pictures().items():
+        for path, picture in runs.pictures(state["catalog"]).items():
             files.append(File.generated(config, path, abs_src_path=str(picture)))
         state["paths"] = list(rendered)
     else:

@@ -44,7 +44,7 @@ class RunDataset(_Model):
     classes: int
     train: int
     validation: int
-    test: int
+    test: Annotated[int, Field(ge=1)]
 
 
 class RunBackbone(_Model):
@@ -133,9 +133,9 @@ class Record(_Model):
     """What was found out about it, in words."""
 
     @property
-    def budget(self) -> tuple[str, int, str, str, Any]:
+    def budget(self) -> tuple[str, int, str, str, str]:
         """What runs have to share to be compared: dataset, training images, profile, backbone, epochs."""
-        return self.dataset.name, self.dataset.train, self.profile, self.backbone.name, self.recipe.get("epochs")
+        return self.dataset.name, self.dataset.train, self.profile, self.backbone.name, str(self.recipe.get("epochs"))
 
     @model_validator(mode="after")
     def _counts(self) -> Record:
@@ -188,7 +188,7 @@ def read(path: Path) -> Record:
     """One record. Raises Broken."""
     try:
         return Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError, ValueError) as error:
+    except (OSError, ValidationError, ValueError, zlib.error) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
         raise Broken(f"{path}: not a run record: {what}") from error

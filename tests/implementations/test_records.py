@@ -98,3 +98,12 @@ def test_a_difference_is_paired_by_image():
     assert mean - low == pytest.approx(high - mean)
     with pytest.raises(ValueError, match="2 answers can't be paired with 1"):
         paired([True, False], [True])
+
+
+@pytest.mark.parametrize("change", [lambda d: d["outcome"].update(predictions="bm90IHpsaWI="), lambda d: d["dataset"].update(test=0)], ids=["no zlib", "no images"])
+def test_a_record_whose_predictions_cant_be_read_is_named(tmp_path, change):
+    content = record([0], [0]).model_dump(mode="json")
+    change(content)
+    (tmp_path / "broken.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(records.Broken, match=r"broken.json: not a run record: "):
+        records.read(tmp_path / "broken.json")

@@ -96,6 +96,18 @@ def test_no_page_of_the_whole_site_scrolls_sideways_on_a_phone(visit, built_site
     assert wide == {}
 
 
+@pytest.mark.parametrize("width", [DESK, PHONE])
+def test_what_was_folded_away_stays_within_its_page_and_its_box(visit, width):
+    seen = visit("papers/transfg/", width=width)
+    seen.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    spilled = seen.page.evaluate(
+        "(() => { const bottom = (name) => document.querySelector(name).getBoundingClientRect().bottom;"
+        " return bottom('details.source code') - bottom('details.source'); })()"
+    )
+    assert seen.sideways() <= 0
+    assert spilled <= 0
+
+
 def luminance(colour: str) -> float:
     """How bright a CSS ``rgb(…)`` is, from 0 to 1."""
     red, green, blue = (float(part) / 255 for part in re.findall(r"[\d.]+", colour)[:3])

@@ -104,6 +104,30 @@ def test_ablations_are_their_own_table_with_the_difference_to_the_method(impleme
     assert len(cells(page(implemented), "Our runs on")) == 3
 
 
+def test_an_ablation_is_compared_over_the_seeds_that_the_method_has_too(implemented):
+    runs = [record("kestrel", 0, [0, 0, 1, 1]), record("kestrel", 1, [1, 1, 0, 0])]
+    keep(implemented, *runs, *(record("kestrel", seed, [0, 0, 1, 0], variant="NoFeathers") for seed in (0, 2)))
+    assert cells(page(implemented), "What the idea is worth here") == [["NoFeathers", "75.0", "−25.0", "2"]]
+
+
+def test_how_it_was_run_is_told_of_the_method_and_not_of_its_ablation(implemented):
+    slow, fast = (record("kestrel", 0, [0, 0, 1, 1]).compute.model_dump() | {"images_per_second": speed} for speed in (29, 65))
+    keep(
+        implemented,
+        record("kestrel", 0, [0, 0, 1, 1], variant="NoFeathers", compute=fast),
+        record("kestrel", 0, [0, 0, 1, 1], compute=slow),
+    )
+    html = page(implemented)
+    assert "29 images/s" in html
+    assert "65 images/s" not in html
+
+
+def test_an_ablation_alone_is_no_demo_check(implemented):
+    finches = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4}
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], variant="NoFeathers", dataset=finches))
+    assert "<strong>none</strong>" in page(implemented)
+
+
 def test_a_paper_without_runs_says_so_and_shows_source_and_command(implemented):
     html = page(implemented)
     assert "No run of it is recorded yet" in html
@@ -149,6 +173,37 @@ def test_a_broken_record_is_named_without_a_traceback(implemented, tmp_path, cap
     assert not (tmp_path / "docs").exists()
 
 
+@pytest.mark.parametrize(
+    ("folder", "left_out", "said"),
+    [
+        ("kestrel", ".webp", "kestrel/feathers-demo-finch_vit-seed0.json: its picture kestrel-0.webp isn't beside it"),
+        ("merlin", "", "merlin/feathers-demo-finch_vit-seed0.json: a record of kestrel, so it belongs into the folder kestrel"),
+    ],
+)  # fmt: skip
+def test_a_record_out_of_place_is_named_without_a_traceback(implemented, tmp_path, capsys, folder, left_out, said):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]))
+    records = implemented / "implementations" / "records"
+    (records / "kestrel").rename(records / folder)
+    if left_out:
+        (records / folder / f"kestrel-0{left_out}").unlink()
+    assert main(["--root", str(implemented), "--out", str(tmp_path / "docs")]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_the_baselines_picture_is_on_no_page_and_not_copied(implemented, tmp_path):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]), record("baseline", 0, [0, 0, 0, 0]))
+    catalog, _ = load(implemented)
+    write_docs(catalog, tmp_path / "docs", read_runs(implemented))
+    assert [file.name for file in (tmp_path / "docs" / "assets" / "runs").iterdir()] == ["kestrel.webp"]
+
+
 def test_without_a_records_folder_there_are_no_runs(tree):
     shutil.rmtree(tree / "implementations", ignore_errors=True)
     assert read_runs(tree).records == {}
+
+
+def test_rendering_imports_nothing_that_only_the_implementations_need(implemented, tmp_path):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]))
+    command = [sys.executable, "-X", "importtime", "-m", "tools.render", "--root", str(implemented), "--out", str(tmp_path / "docs")]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not re.search(r"\| +(torch|numpy|PIL|timm|accelerate|rich)$", shown.stderr, re.MULTILINE)

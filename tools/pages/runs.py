@@ -12,12 +12,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from implementations.common.records import Record, decode, on_images_of, read_all
+from implementations.common.records import Broken, Record, decode, on_images_of, read_all
 from implementations.common.statistics import paired
 from tools.catalog import Catalog
 from tools.schema import Paper
 
-Key = tuple[str, int, str, str, Any]
+Key = tuple[str, int, str, str, str]
 """What runs have to share to be compared: a record's budget."""
 
 
@@ -28,9 +28,10 @@ class Runs:
     root: Path | None = None
     records: Mapping[str, list[tuple[Path, Record]]] = field(default_factory=dict)
 
-    def pictures(self) -> dict[str, Path]:
+    def pictures(self, catalog: Catalog) -> dict[str, Path]:
         """The pictures that pages show, by their path below the docs folder."""
-        shown = (_picture(paper, records) for paper, records in self.records.items())
+        implemented = (paper for paper, entry in catalog.papers.items() if entry.implementation)
+        shown = (_picture(paper, self.records.get(paper, [])) for paper in implemented)
         return {picture["path"]: picture["file"] for picture in shown if picture}
 
 
@@ -38,7 +39,16 @@ def read_runs(root: Path) -> Runs:
     """All records of a repository, each read once. Raises records.Broken, which names the file."""
     folder = root / "implementations" / "records"
     folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return Runs(root, {path.name: read_all(path) for path in folders})
+    return Runs(root, {path.name: [_in_place(*one) for one in read_all(path)] for path in folders})
+
+
+def _in_place(path: Path, record: Record) -> tuple[Path, Record]:
+    """A record that lies in its paper's folder, its picture beside it. Raises records.Broken where it doesn't."""
+    if record.paper != path.parent.name:
+        raise Broken(f"{path}: a record of {record.paper}, so it belongs into the folder {record.paper}")
+    if record.picture is not None and not path.with_name(record.picture).is_file():
+        raise Broken(f"{path}: its picture {record.picture} isn't beside it")
+    return path, record
 
 
 def implementation(catalog: Catalog, runs: Runs, paper_id: str, entry: Paper) -> dict[str, Any] | None:
@@ -58,11 +68,15 @@ def implementation(catalog: Catalog, runs: Runs, paper_id: str, entry: Paper) ->
             "backbone": catalog.manifest.backbones[claim.backbone].name if claim.backbone else None,
             "metric": catalog.manifest.metrics[claim.metric],
         },
-        "carried": "demo-checked" if any(record.dataset.name == "synthetic-finches" for _, record in records) else "none",
+        "carried": "demo-checked" if any(_is_demo(record) for _, record in records) else "none",
         "groups": _groups(catalog, runs, records),
         "picture": _picture(paper_id, records),
         "source": _highlighted(source.read_text(encoding="utf-8")) if source and source.is_file() else None,
     }
+
+
+def _is_demo(record: Record) -> bool:
+    return record.variant is None and record.dataset.name == "synthetic-finches"
 
 
 def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
@@ -108,8 +122,8 @@ def _group(catalog: Catalog, group: list[Record], baseline: dict[int, Record]) -
     for record in group:
         if record.variant is not None:
             ablated[record.variant].append(record)
-    first, dataset = group[0], catalog.datasets.get(group[0].dataset.name)
-    mean = _mean(own)
+    # What is told of the protocol is the method's own, an ablation's only where there is nothing else.
+    first, dataset = (own or group)[0], catalog.datasets.get(group[0].dataset.name)
     return {
         "dataset": dataset.name or dataset.title if dataset else first.dataset.name,
         "dataset_id": first.dataset.name if dataset else None,
@@ -117,15 +131,20 @@ def _group(catalog: Catalog, group: list[Record], baseline: dict[int, Record]) -
         "images": first.dataset.test,
         "rows": [_row(record, baseline.get(record.seed)) for record in own],
         "means": _means(own, baseline) if own else None,
-        "ablations": [
-            {"name": name, "seeds": len(records), "mean": _mean(records), "difference": _mean(records) - mean if own else None}
-            for name, records in ablated.items()
-        ],
+        "ablations": [_ablation(name, records, own) for name, records in ablated.items()],
         "facts": _facts(first),
         "trials": first.trials,
         "baseline_trials": len(next(iter(baseline.values())).trials) if baseline else None,
         "notes": list(dict.fromkeys(record.note for record in group if record.note)),
     }
+
+
+def _ablation(name: str, records: list[Record], own: list[Record]) -> dict[str, Any]:
+    """One ablation: its mean over seeds; the difference over those that the method was run with too."""
+    top1 = {record.seed: record.outcome.top1 for record in own}
+    differences = [100 * (record.outcome.top1 - top1[record.seed]) for record in records if record.seed in top1]
+    difference = sum(differences) / len(differences) if differences else None
+    return {"name": name, "seeds": len(records), "mean": _mean(records), "difference": difference}
 
 
 def _row(record: Record, baseline: Record | None) -> dict[str, Any]:
@@ -148,7 +167,7 @@ def _row(record: Record, baseline: Record | None) -> dict[str, Any]:
 
 
 def _mean(records: list[Record]) -> float:
-    return 100 * sum(record.outcome.top1 for record in records) / max(1, len(records))
+    return 100 * sum(record.outcome.top1 for record in records) / len(records)
 
 
 def _means(own: list[Record], baseline: dict[int, Record]) -> dict[str, Any]:
@@ -167,14 +186,14 @@ def _means(own: list[Record], baseline: dict[int, Record]) -> dict[str, Any]:
 
 def _facts(record: Record) -> list[tuple[str, str]]:
     """The protocol of a run."""
-    recipe, compute, outcome = record.recipe, record.compute, record.outcome
+    epochs, compute, outcome = record.recipe.get("epochs", "unknown"), record.compute, record.outcome
     size = f"{outcome.parameters / 1e6:.2f} M parameters, {outcome.flops / 1e6:.1f} M FLOPs an image"
     batch = f"{compute.processes} × {compute.batch_per_process}"
     told_apart = [("Families told apart", f"{100 * outcome.family_top1:.1f}%")] if outcome.family_top1 is not None else []
     threads = f"{compute.threads} thread{'s' if compute.threads > 1 else ''}"
     return [
         ("Backbone", f"{record.backbone.name}, {record.backbone.weights}"),
-        ("Training", f"{record.dataset.train} images, {recipe['epochs']} epochs, batch (processes × images) {batch}"),
+        ("Training", f"{record.dataset.train} images, {epochs} epochs, batch (processes × images) {batch}"),
         ("Reported", f"{record.selection} (epoch {record.epoch})"),
         ("Size", f"{size} (matmul, convolution, attention)"),
         ("Run on", f"{compute.device}, {threads}, {compute.precision}, {compute.images_per_second:.0f} images/s in training"),
