@@ -42,7 +42,7 @@ def baseline(family: str, classes: object) -> Baseline:
 
 def harness(trainer: Trainer, batches: Iterator) -> Callable[[], None]:
     """One step of the harness, the bar and the reading of losses included."""
-    return lambda: trainer._step(*next(batches))
+    return lambda: trainer.step(*next(batches))
 
 
 def bare(method: Baseline, batches: Iterator) -> Callable[[], None]:
@@ -77,10 +77,10 @@ def main() -> int:
     for family in ("cnn", "vit"):
         ours, theirs = baseline(family, data.classes).train(), baseline(family, data.classes).train()
         trainer = Trainer(ours, data, Accelerator(cpu=True), Settings(), Progress(console=Console(stderr=True)))
-        trainer._set_phase()
+        trainer.set_phase()
 
         def batches(trainer: Trainer = trainer) -> Iterator:
-            order = Batches(trainer._epoch_batches, 100, start=0, process=0, processes=1)
+            order = Batches(trainer.epoch_batches, 100, start=0, process=0, processes=1)
             return iter(loader(Samples(data.train, trainer.method.recipe.train, 0), order, workers=0, pin=False))
 
         with trainer.progress.training(trainer.total, 0):

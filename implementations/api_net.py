@@ -108,11 +108,14 @@ class APINet(Method):
             "classes_per_batch": 16,  # O of 32, 2 images each; with 8 of 4 images validation loses 10 points
             "hidden": 32,  # O a quarter of the channels, as 512 of 2,048
             "lr": 4e-3,  # O trials on validation
+            "margin": 0.2,  # O trials on validation
         }
     }
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
+        if recipe.batch_size // recipe.classes_per_batch < 2:
+            raise ValueError(f"{recipe.batch_size} images of {recipe.classes_per_batch} classes leave none to pair an image with")
         width = backbone.channels[-1]
         self.mutual = nn.Sequential(
             nn.Linear(2 * width, recipe.hidden), nn.Dropout(recipe.dropout), nn.Linear(recipe.hidden, width)

@@ -56,13 +56,13 @@ class Baseline(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
-            "lr": 8e-3,  # O trials on validation
-            "backbone_lr": 4e-3,  # O trials on validation
+            "lr": 1.2e-2,  # O trials on validation
+            "backbone_lr": 6e-3,  # O trials on validation
             "weight_decay": 0.2,  # O trials on validation
         },
         "vit": {
             "backbone": "finch_vit",  # O
-            "lr": 5e-3,  # O trials on validation
+            "lr": 1e-2,  # O trials on validation
             "backbone_lr": 1e-3,  # O trials on validation
         },
     }

@@ -117,8 +117,8 @@ class PMG(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
-            "lr": 2e-3,  # O trials on validation
-            "backbone_lr": 2e-3,  # O trials on validation
+            "lr": 3e-3,  # O trials on validation
+            "backbone_lr": 3e-3,  # O trials on validation
             "hidden": 64,  # O an eighth
             "width": 128,  # O an eighth
         }
@@ -167,7 +167,9 @@ class PMG(Method):
     def evidence(self, images: Tensor) -> Tensor:
         finest, *coarser = (self._origins(features) for features in self.maps(images))
         size = finest.shape[-2:]
-        return finest + sum(F.interpolate(one[:, None], size=size, mode="nearest")[:, 0] for one in coarser)
+        # A coarse place's share is divided among the fine ones that it covers, so that the three stages weigh alike.
+        spread = (F.interpolate(one[:, None], size=size)[:, 0] * (one[0].numel() / size.numel()) for one in coarser)
+        return finest + sum(spread)
 
     @staticmethod
     def _origins(features: Tensor) -> Tensor:

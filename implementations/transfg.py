@@ -62,6 +62,7 @@ class Settings(Recipe):
     """TransFG's own settings."""
 
     margin: float
+    dropout: float
 
 
 class TransFG(Method):
@@ -74,14 +75,16 @@ class TransFG(Method):
         backbone="vit_base_patch16_224.augreg_in21k",  # O timm's ImageNet-21k weights; C has Google's first ones
         input_size=448,  # C utils/data_utils.py
         patch_stride=12,  # C README's command for CUB: --split overlap
-        epochs=106,  # C train.py: 10,000 steps of 64 images are 106 epochs of CUB
-        batch_size=64,  # C README: 16 on each of 4 GPUs; the contrastive pairs are those within a process
+        epochs=108,  # C train.py: 10,000 steps of 64 images; an epoch of CUB has 93 whole batches
+        batch_size=64,  # C README: 16 on each of 4 GPUs
+        images_per_loss=16,  # C README: the contrastive pairs are those on one GPU
         lr=3e-2,  # C train.py
         optimizer="SGD",  # C train.py
         optimizer_options={"momentum": 0.9},  # C train.py
         weight_decay=0.0,  # C train.py
         schedule=Cosine(warmup=500),  # C train.py
         clip=1.0,  # C train.py: max_grad_norm
+        dropout=0.1,  # C configs.py: on embeddings and in the MLPs
         margin=0.4,  # C modeling.py; pairs of two classes that are less similar add no loss
         selection="last epoch",  # O C keeps the best on test, evaluated every 100 steps
         train=(
@@ -100,7 +103,10 @@ class TransFG(Method):
         "vit": {
             "backbone": "finch_vit",  # O
             "patch_stride": 6,  # O three quarters of the patch, as 12 of 16
-            "lr": 1e-3,  # O trials on validation
+            "images_per_loss": None,  # O all 32 of a batch: of 32 classes, few pairs are of one
+            "dropout": 0.0,  # O trials on validation
+            "lr": 3e-3,  # O trials on validation
+            "backbone_lr": 1e-3,  # O trials on validation
         }
     }
 
@@ -109,6 +115,9 @@ class TransFG(Method):
         self.part_layer = backbone.fresh_block()  # C modeling.py: the pretrained last block isn't loaded
         backbone.drop_last_block()
         self.classifier = nn.Linear(backbone.width, len(classes))
+        mlps = [block.mlp for block in (*backbone.blocks, self.part_layer)]
+        for layer in (backbone.model.pos_drop, *(drop for mlp in mlps for drop in (mlp.drop1, mlp.drop2))):
+            layer.p = recipe.dropout
 
     def select(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, H, W) → tokens before the last block (B, N, D), class row of the rollout (B, heads, N), selected (B, heads)."""

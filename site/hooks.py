@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from implementations.common.records import Broken  # noqa: E402
 from tools import render  # noqa: E402
 from tools.catalog import load  # noqa: E402
-from tools.pages.runs import Runs, read_runs  # noqa: E402
+from tools.pages.records import Runs, read_runs  # noqa: E402
 
 WATCHED = ("catalog.yaml", "catalog", "implementations", "site/templates", "site/assets")
 state = {"serving": False, "paths": ["index.md"]}

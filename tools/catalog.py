@@ -15,9 +15,9 @@ from tools.schema import KINDS, Challenge, Dataset, Entry, Paper, Survey, Worksh
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalog:
-    """Everything the catalog says, by kind and id. The dictionaries are sorted by id."""
+    """Everything the catalog says, by kind and id. The dictionaries are sorted by id. One is equal to itself alone."""
 
     root: Path
     manifest: Manifest

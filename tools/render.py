@@ -25,7 +25,7 @@ from implementations.common.records import Broken
 from tools import pages
 from tools.catalog import ROOT, Catalog, load
 from tools.pages.addresses import address, relative
-from tools.pages.runs import Runs, read_runs
+from tools.pages.records import Runs, read_runs
 from tools.problems import Problem
 
 SITE = ROOT / "site"

@@ -1,25 +1,126 @@
-"""How far a claim can be trusted: computed from its sources, never typed.
+"""How far a claim can be trusted: computed from its sources and from runs of equal protocol, never typed.
 
-So far from the sources alone: *listed* and *sourced*. What others measured comes in when runs are compared.
+*Listed* and *sourced* follow from who states it. Where somebody ran the method again under an equal protocol, the question is
+what one more of their runs would give on these test images: a claim inside the 95% interval of that is *reproduced* (by us) or
+*reproduced by others*, one outside is *contested*, whatever its sources.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from statistics import fmean, variance
+from typing import TYPE_CHECKING
 
 from tools.number import digits
-from tools.schema import Result, ResultSource
+from tools.protocols import Facts, differences, facts
+from tools.schema import Paper, Result, ResultSource
 
-LEVELS = ("listed", "sourced")
-"""The weakest first; catalog.yaml says what each means."""
+if TYPE_CHECKING:
+    from tools.catalog import Catalog
+
+LEVELS = ("listed", "sourced", "reproduced-by-others", "reproduced", "contested")
+"""The weakest first, and contested apart; catalog.yaml says what each means."""
 FIRST_HAND = ("paper", "abstract", "authors")
 """The sources that make a claim *sourced*."""
 
 
-def level(result: Result) -> str:
+@dataclass(frozen=True)
+class Level:
+    """A level, and what it rests on beyond the sources, in words."""
+
+    id: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one of our own runs reached (in the metric's unit), and under which protocol."""
+
+    value: float
+    protocol: Facts
+
+
+def level(catalog: Catalog, paper: Paper, result: Result, ours: Sequence[Run] = ()) -> Level:
+    """The level of one of a paper's claims. `ours` are our runs of it."""
+    claimed = facts(result)
+    own = [run.value for run in ours if not differences(claimed, run.protocol)]
+    others = [
+        value
+        for run in paper.reproductions or ()
+        if not (run.by_authors or run.flaw or differences(claimed, facts(run)))
+        for value in run.runs or [run.value]
+    ]
+    spread = repeated(catalog)
+    judged = [
+        (name, _judge(result.value, runs, spread)) for name, runs in (("reproduced", own), ("reproduced-by-others", others))
+    ]
+    judged = [(name, verdict) for name, verdict in judged if verdict]
+    missed = [verdict for _, verdict in judged if not verdict.holds]
+    if missed:
+        return Level("contested", missed[0].reason)
+    if judged:
+        name, verdict = judged[0]
+        return Level(name, verdict.reason)
+    return Level(from_sources(result))
+
+
+def from_sources(result: Result) -> str:
     """``sourced`` where a first-hand source states this value under this protocol, else ``listed``."""
     supported = any(s.source in FIRST_HAND and not differs(result, s) for s in result.sources)
     return "sourced" if supported else "listed"
+
+
+# ------------------------------------------------------------------------------------------------------- runs of equal protocol
+
+Spread = tuple[float, int]
+"""A variance between runs, in the metric's unit squared, and its degrees of freedom."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a claim lies where one more run would."""
+
+    holds: bool
+    reason: str
+
+
+@lru_cache(maxsize=1)
+def repeated(catalog: Catalog) -> Spread | None:
+    """How much runs of one method on the same test images differ, over all that the catalog knows to have been repeated."""
+    sets = [
+        run.runs
+        for paper in catalog.papers.values()
+        for run in (*(paper.results or ()), *(paper.reproductions or ()))
+        if len(run.runs or ()) > 1
+    ]
+    freedom = sum(len(values) - 1 for values in sets)
+    return (sum((len(values) - 1) * variance(values) for values in sets) / freedom, freedom) if sets else None
+
+
+def _judge(claim: float, runs: Sequence[float], pooled: Spread | None) -> Verdict | None:
+    """The claim against the prediction interval of one more run; None without runs, or where no spread is known.
+
+    Three runs or more have a spread of their own; fewer take the pooled one. The claim counts to half a unit of its last digit.
+    """
+    spread = (variance(runs), len(runs) - 1) if len(runs) > 2 else pooled
+    if not runs or spread is None:
+        return None
+    from scipy import special  # where it is needed: to check the catalog alone, nobody waits for it
+
+    half = float(special.stdtrit(spread[1], 0.975)) * math.sqrt(spread[0] * (1 + 1 / len(runs)))
+    low, high = fmean(runs) - half, fmean(runs) + half
+    rounding = 0.5 * 10.0 ** Decimal(digits(claim)).as_tuple().exponent
+    count = (
+        f"{len(runs)} run{'s' if len(runs) > 1 else ''} of equal protocol ({', '.join(digits(round(run, 2)) for run in runs)})"
+    )
+    return Verdict(low - rounding <= claim <= high + rounding, f"{count}: 95% of further ones lie from {low:.2f} to {high:.2f}.")
+
+
+# -------------------------------------------------------------------------------------------------------------- comparing values
 
 
 def differs(result: Result, source: ResultSource) -> bool:

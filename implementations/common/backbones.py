@@ -56,8 +56,10 @@ def family_of(name: str) -> str:
     """Whether a name is a "vit" or a "cnn". Raises UnsuitableBackbone for one that neither Finch nor timm knows."""
     if name in OWN:
         return "vit" if OWN[name][0].startswith("vit") else "cnn"
-    if not timm.is_model(name.split(".")[0]):
-        near = difflib.get_close_matches(name, [*OWN, *timm.list_models()], n=1)
+    base, _, tag = name.partition(".")
+    if not timm.is_model(base) or (tag and not timm.is_model_pretrained(name)):
+        known = [*OWN, *timm.list_models(), *(timm.list_pretrained(f"{base}.*") if tag else ())]
+        near = difflib.get_close_matches(name, known, n=1)
         raise UnsuitableBackbone(
             f"neither Finch nor timm knows a backbone {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
         )
@@ -95,13 +97,22 @@ def _cnn(wanted: Wanted, source: weights.Source) -> tuple[CNN, weights.Loaded]:
                 f"timm gives no feature maps of {wanted.name}{at}: {error or type(error).__name__}"
             ) from error
 
-    backbone = CNN(build, wanted.name, wanted.input_size, output_stride=wanted.output_stride)
+    try:
+        backbone = CNN(build, wanted.name, wanted.input_size, output_stride=wanted.output_stride)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise UnsuitableBackbone(f"{wanted.name} is no CNN that can be used at {wanted.input_size} px: {error}") from error
     return backbone, weights.load(wanted.name, source, lambda state: _fill(backbone.model, state))
 
 
 def _fill(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Loads all tensors that the backbone has; what else is in the file may only be the pretraining's classifier."""
+    """Loads all tensors that the backbone has; what else is in the file may only be the pretraining's classifier.
+
+    With `features_only`, timm joins the names of nested modules by underscores (features.conv0 becomes features_conv0).
+    """
     own = model.state_dict()
+    joined = {name.replace(".", "_"): name for name in state}
+    if len(joined) == len(state):
+        state = {name: state[joined[name.replace(".", "_")]] for name in own if name.replace(".", "_") in joined}
     missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
     shapes = [name for name, tensor in own.items() if name in state and state[name].shape != tensor.shape]
     if missing or shapes:

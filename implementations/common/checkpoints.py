@@ -15,7 +15,8 @@ from implementations.common.errors import Fault
 from implementations.common.files import write_atomically
 from implementations.common.method import Classes, Method
 
-FORMAT = 1
+FORMAT = 2
+FIELDS = {"paper", "variant", "backbone", "recipe", "classes", "coarse", "optimizer", "state", "run"}
 
 
 def best_of(path: Path) -> Path:
@@ -30,8 +31,9 @@ def save(
     *,
     optimizer: torch.optim.Optimizer | None = None,
     state: dict[str, Any] | None = None,
+    run: dict[str, Any] | None = None,
 ) -> None:
-    """Writes the method, and with an optimiser all that a resumed run needs."""
+    """Writes the method, and with an optimiser all that a resumed run needs; `run` is what that has to share with this one."""
     tensors = {f"method.{name}": tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
     scalars: dict[str, Any] = {}
     for number, entry in (optimizer.state_dict()["state"] if optimizer else {}).items():
@@ -50,6 +52,7 @@ def save(
         "coarse": {level: list(parents) for level, parents in classes.coarse.items()},
         "optimizer": scalars,
         "state": state,
+        "run": run,
     }
     content = to_bytes(tensors, metadata={"finch": json.dumps(header)})
     write_atomically(path, lambda file: file.write(content))
@@ -65,7 +68,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise Fault(f"{path}: no such file; expected a checkpoint of a run") from error
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise Fault(f"{path}: not a checkpoint that can be read: {error}") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    if not isinstance(header, dict) or header.get("format") != FORMAT or not header.keys() >= FIELDS:
         raise Fault(f"{path}: not a checkpoint of Finch (format {FORMAT} is expected); a run writes one")
     return header, tensors
 
@@ -77,18 +80,15 @@ def load_weights(path: Path, method: Method) -> None:
     _fill(path, method, tensors)
 
 
-def restore(path: Path, method: Method, classes: Classes, optimizer: torch.optim.Optimizer, *, seed: int) -> dict[str, Any]:
+def restore(
+    path: Path, method: Method, classes: Classes, optimizer: torch.optim.Optimizer, *, run: dict[str, Any]
+) -> dict[str, Any]:
     """Loads weights and optimiser; returns the rest of the state. Raises Fault where the checkpoint is of another run."""
     header, tensors = read(path)
-    own = {"method": type(method).__name__, "recipe": method.recipe.as_data(), "classes": list(classes.names), "seed": seed}
-    found = {
-        "method": header["variant"],
-        "recipe": header["recipe"],
-        "classes": header["classes"],
-        "seed": (header["state"] or {}).get("seed"),
-    }
+    own = {"method": type(method).__name__, "recipe": method.recipe.as_data(), "classes": list(classes.names), **run}
+    found = {"method": header["variant"], "recipe": header["recipe"], "classes": header["classes"], **(header["run"] or {})}
     for what, expected in own.items():
-        _require(path, what, found[what], json.loads(json.dumps(expected)))
+        _require(path, what, found.get(what), json.loads(json.dumps(expected)))
     _fill(path, method, tensors)
     state = optimizer.state_dict()
     state["state"] = {}

@@ -32,6 +32,8 @@ class CNN(nn.Module):
         with torch.no_grad():
             maps = self.model.eval()(torch.zeros(1, 3, self.input_size, self.input_size))
         self.model.train(training)
+        if any(entry.ndim != 4 or entry.shape[1] != channels for entry, channels in zip(maps, self.channels, strict=True)):
+            raise ValueError("its maps aren't (B, C, H, W)")
         return tuple(tuple(entry.shape[-2:]) for entry in maps)
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -18,7 +20,7 @@ from implementations.common import finches
 from implementations.common.errors import Fault, Usage
 from implementations.common.method import Classes
 from implementations.common.randomness import derive, seed_torch
-from implementations.common.recipes import Operation
+from implementations.common.recipes import Operation, Recipe
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff"}
 
@@ -101,6 +103,9 @@ def _classes_of(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise Fault(f"{folder}: no such folder; expected one folder a class, with its training images in it")
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for name in names:
+        if not name.isprintable():
+            raise Fault(f"{folder}: the class {name!r} has a name that can't be printed; rename its folders")
     if len(names) < 2:
         raise Fault(f"{folder}: {len(names)} folders of classes; expected at least 2")
     return names
@@ -119,6 +124,9 @@ def _files(folder: Path, names: Sequence[str]) -> list[tuple[Path, int]]:
         for path in sorted((folder / name).rglob("*"))
         if path.suffix.lower() in SUFFIXES
     ]
+    for path, _ in files:
+        if not path.exists():
+            raise Fault(f"{path}: leads nowhere; mend or remove this link")
     if not files:
         raise Fault(f"{folder}: no images; expected files that end in {', '.join(sorted(SUFFIXES))}")
     return files
@@ -144,16 +152,36 @@ def _folder_split(files: list[tuple[Path, int]]) -> Split:
 
 
 def read_image(path: Path) -> Tensor:
-    """(3, H, W) uint8. Raises Fault where the file isn't an image that can be read."""
+    """(3, H, W) uint8, upright, 16 bits scaled to 8, transparency laid on white. Raises Fault where the file can't be read."""
     from torchvision.transforms.v2.functional import pil_to_tensor
 
     try:
         with Image.open(path) as image:
-            return pil_to_tensor(image.convert("RGB"))
+            return pil_to_tensor(_as_rgb(ImageOps.exif_transpose(image)))
     except FileNotFoundError as error:
         raise Fault(f"{path}: no such file; expected an image") from error
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise Fault(f"{path}: not an image that can be read ({error}); replace or remove it") from error
+
+
+def require_size(split: Split, recipe: Recipe) -> None:
+    """Raises Usage where the test transform doesn't give images of the recipe's input size."""
+    image, _ = Samples(split, recipe.test, seed=0)[0, 0]
+    if tuple(image.shape[-2:]) != (recipe.input_size, recipe.input_size):
+        height, width = image.shape[-2:]
+        raise Usage(
+            f"the recipe's input size is {recipe.input_size}, but its transforms leave {width}×{height} px:"
+            " --dataset folder scales images to any size, finches are drawn at 96"
+        )
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
+    return image.convert("RGB")
 
 
 def require_images_per_class(split: Split, classes: Classes, least: int) -> None:
@@ -236,9 +264,22 @@ class InOrder(Sampler):
             yield [(0, index) for index in self.indices[start : start + self.size]]
 
 
+class Loader(DataLoader):
+    """A DataLoader whose workers' faults are said as they would be without workers."""
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from super().__iter__()
+        except Fault as fault:
+            if "Original Traceback" not in str(fault):
+                raise
+            # torch puts the worker's whole traceback into the message; its last line is "package.module.Class: message".
+            raise type(fault)(str(fault).strip().rsplit("\n", 1)[-1].partition(": ")[2]) from None
+
+
 def loader(samples: Samples, batches: Sampler, *, workers: int, pin: bool) -> DataLoader:
     """The samples of these batches, read by `workers` processes beside this one (0: by this one)."""
-    return DataLoader(samples, batch_sampler=batches, num_workers=workers, pin_memory=pin)
+    return Loader(samples, batch_sampler=batches, num_workers=workers, pin_memory=pin)
 
 
 @dataclass(frozen=True)

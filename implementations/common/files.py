@@ -18,6 +18,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("FINCH_CACHE") or platformdirs.user_cache_dir("finch"))
 
 
+def require_writable(folder: Path) -> None:
+    """Raises Fault where nothing can be written to the folder, which is made: said before hours of work, not after them."""
+    write_atomically(folder / ".probe", lambda file: file.write(b"finch"))
+    (folder / ".probe").unlink()
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Writes aside and renames. Raises Fault where the disk is full or the folder can't be written."""
     aside = None

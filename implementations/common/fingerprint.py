@@ -1,13 +1,20 @@
 """What the code computes, in numbers that a change of behaviour changes and a renaming doesn't.
 
-A few training steps in float64 on fixed inputs and weights: the named losses at the start of each phase and in the last epoch,
-then logits and evidence. Beside them, to be compared exactly: the optimiser's groups and the schedule. Only the demo's backbones
-are taken, so that it costs seconds.
+Two parts. *Computed*: the harness trains the method for a few steps in float64, on fixed images and weights: at the start of the
+schedule, where its warm-up ends, at the start of each further phase, and at the end. Kept are the losses, then logits and
+evidence. *Exact*: what so few steps hardly show: the optimiser's groups, the schedule, an image's transforms, the first batches,
+and how the weights were initialised. Beside them stands the recipe, in the record itself. Only the demo's backbones are taken,
+and small images, so that it costs a second or two.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,90 +22,103 @@ import torch
 from torch import Tensor
 
 from implementations.common import backbones, weights
-from implementations.common.method import Classes, Method, Terms
+from implementations.common.data import Data, Samples, Split
+from implementations.common.method import Classes, Method
 from implementations.common.randomness import derive, seed_torch
 from implementations.common.recipes import Recipe
+from implementations.common.train import Settings, Trainer
 
+FORMAT = 2
 CLASSES = Classes(tuple("abcd"), {"family": (0, 0, 1, 1)})
-PER_CLASS, STEPS, PER_EPOCH = 4, 3, 15
+SIDE, PER_CLASS, STEPS = 64, 4, 3
+TRAINING_IMAGES = 480
+"""As many as the demo's, so that the schedule has its length."""
+COMPUTED, EXACT, DRAWN = 1e-10, 1e-12, 1e-6
+"""Relative tolerances. Measured: 4e-15 between 1 and 2 threads and between two ways to multiply the same matrices, 0 on another
+machine. Drawn weights come from float32 functions of the CPU's."""
 
 
 def of(method: type[Method], recipe: Recipe) -> dict[str, Any] | None:
     """The fingerprint of a method under a recipe; None for a backbone that isn't one of the demo's."""
     if recipe.backbone not in backbones.OWN:
         return None
-    recipe = dataclasses.replace(recipe, micro_batches=1)
+    recipe = dataclasses.replace(recipe, micro_batches=1, input_size=SIDE)
     wanted = backbones.Wanted(
         name=recipe.backbone,
         families=tuple(method.demo),
-        input_size=recipe.input_size,
+        input_size=SIDE,
         output_stride=recipe.output_stride,
         patch_stride=recipe.patch_stride,
     )
     with torch.random.fork_rng():
         seed_torch("fingerprint")
         built = method(CLASSES, backbones.create(wanted, weights.Source(random=True))[0], recipe)
-        return compute(built, recipe)
+        return compute(built)
 
 
-def compute(method: Method, recipe: Recipe) -> dict[str, Any]:
+def compute(method: Method) -> dict[str, Any]:
     """The same for a method that is built: it is trained, in float64."""
+    drawn = [_moments(parameter) for parameter in method.parameters()]
     method.double()
     redraw(method)
-    images, labels = inputs(recipe.input_size)
-    optimizer = getattr(torch.optim, recipe.optimizer)(
-        method.parameter_groups(), **dict(recipe.optimizer_options) | {"weight_decay": recipe.weight_decay, "lr": recipe.lr}
-    )
-    rates = [group["lr"] for group in optimizer.param_groups]
-    total = recipe.epochs * PER_EPOCH
-    losses = []
-    for epoch in _epochs(method, recipe.epochs):
-        phase = method.phase(epoch, recipe.epochs)
-        if epoch == 0:
-            method.prepare(0, [(images, labels)])
-        method.train()
-        for step in range(epoch * PER_EPOCH, epoch * PER_EPOCH + STEPS):
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * recipe.schedule(step, PER_EPOCH, total)
-            seed_torch("fingerprint", "step", step)
-            terms = method.training_step(images, labels, _updater(method, optimizer, recipe))
-            losses.append({"phase": phase, "step": step, **{name: float(term) for name, term in terms.items()}})
-    with torch.no_grad():
-        method.prepare(recipe.epochs, [(images, labels)])
-        method.eval()
-        logits, maps = method(images), method.evidence(images)
-    return {
-        "format": 1,
-        "losses": losses,
-        "logits": _summary(logits),
-        "evidence": _summary(maps),
-        "groups": [_group(group) for group in optimizer.param_groups],
-        "schedule": [recipe.schedule(total * tenth // 10, PER_EPOCH, total) for tenth in range(10)],
-        "rates": rates,
+    trainer = Trainer(method, _data(), OneProcess(), Settings(seed=0, read_every=10**9))
+    exact = {
+        "groups": [_group(group) for group in trainer.optimizer.param_groups],
+        "rates": trainer.rates,
+        "schedule": [method.recipe.schedule(step, trainer.per_epoch, trainer.total) for step in _spread_over(trainer.total)],
+        "transforms": [_transformed(trainer.data.train, transform) for transform in (method.recipe.train, method.recipe.test)],
+        "batches": [trainer.epoch_batches(epoch)[0] for epoch in (0, 1)],
+        "drawn": drawn,
     }
+    images, labels = inputs(method.recipe.input_size)
+    with trainer.progress.training(trainer.total, 0):
+        losses = list(_trained(trainer, images, labels))
+    with torch.no_grad():
+        method.prepare(method.recipe.epochs, [(images, labels)])
+        method.eval()
+        computed = {"losses": losses, "logits": _summary(method(images)), "evidence": _summary(method.evidence(images))}
+    return {"format": FORMAT, "computed": computed, "exact": exact}
 
 
-def _epochs(method: Method, epochs: int) -> list[int]:
-    """The first epoch of each phase, and the last."""
+def _trained(trainer: Trainer, images: Tensor, labels: Tensor) -> Iterator[dict[str, Any]]:
+    """The losses of a few steps at each of the places that tell something."""
+    for start in _starts(trainer):
+        trainer.state.step = start
+        phase = trainer.set_phase()
+        if start == 0:
+            trainer.method.prepare(0, [(images, labels)])
+            trainer.method.train()
+        for step in range(start, start + STEPS):
+            terms = trainer.step(images, labels)
+            yield {"step": step, "phase": phase, "terms": {name: float(term) for name, term in terms.items()}}
+
+
+def _starts(trainer: Trainer) -> list[int]:
+    """The first step of all, of each phase, where the schedule is at its highest, and near the end."""
+    method, per_epoch, total = trainer.method, trainer.per_epoch, trainer.total
     first: dict[str, int] = {}
-    for epoch in range(epochs):
-        first.setdefault(method.phase(epoch, epochs), epoch)
-    return sorted({*first.values(), epochs - 1})
+    for epoch in range(method.recipe.epochs):
+        first.setdefault(method.phase(epoch, method.recipe.epochs), epoch * per_epoch)
+    warm = max(range(total), key=lambda step: (method.recipe.schedule(step, per_epoch, total), -step))
+    starts: list[int] = []
+    for start in sorted({*first.values(), warm, total - STEPS}):
+        if 0 <= start <= total - STEPS and (not starts or start >= starts[-1] + STEPS):
+            starts.append(start)
+    return starts
 
 
-def _updater(method: Method, optimizer: torch.optim.Optimizer, recipe: Recipe) -> Any:
-    def update(losses: Any, images: Tensor, labels: Tensor) -> Terms:
-        terms = losses(images, labels)
-        sum(terms.values()).backward()
-        if recipe.clip is not None:
-            torch.nn.utils.clip_grad_norm_(method.parameters(), recipe.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            method.after_step()
-        return {name: term.detach() for name, term in terms.items()}
+@dataclass(frozen=True)
+class OneProcess:
+    """What the trainer asks of accelerate, where it is this process alone, on the CPU, in the precision of its tensors."""
 
-    return update
+    num_processes: int = 1
+    process_index: int = 0
+    is_main_process: bool = True
+    mixed_precision: str = "no"
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - frozen
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        return contextlib.nullcontext()
 
 
 @torch.no_grad()
@@ -116,6 +136,32 @@ def inputs(side: int) -> tuple[Tensor, Tensor]:
     generator = np.random.Generator(np.random.PCG64(derive("fingerprint", "images")))
     labels = torch.arange(len(CLASSES)).repeat_interleave(PER_CLASS)
     return torch.from_numpy(generator.standard_normal((len(labels), 3, side, side))), labels
+
+
+def _data() -> Data:
+    """As many images as the demo has, so that epochs have their length; all are the same one."""
+    generator = np.random.Generator(np.random.PCG64(derive("fingerprint", "pixels")))
+    pixels = torch.from_numpy(generator.integers(0, 256, (3, 96, 96), dtype=np.uint8))
+    labels = [index * len(CLASSES) // TRAINING_IMAGES for index in range(TRAINING_IMAGES)]
+    split = Split(labels, lambda index: pixels.clone())
+    return Data("fingerprint", CLASSES, split, split, split, "0" * 32)
+
+
+def _transformed(split: Split, operations: tuple) -> str:
+    """A digest of one image as a transform leaves it."""
+    image, _ = Samples(split, operations, seed=0)[0, 0]
+    return hashlib.blake2b(image.contiguous().numpy().tobytes(), digest_size=8).hexdigest()
+
+
+def _spread_over(total: int) -> list[int]:
+    """Ten steps from the first to the last."""
+    return [tenth * (total - 1) // 9 for tenth in range(10)]
+
+
+def _moments(parameter: Tensor) -> list[Any]:
+    """Shape, mean and deviation of a weight as it was initialised."""
+    values = parameter.detach().double()
+    return ["×".join(map(str, values.shape)) or "1", float(values.mean()), float(values.std(correction=0))]
 
 
 def _summary(values: Tensor) -> dict[str, Any]:
@@ -136,3 +182,41 @@ def _group(group: dict[str, Any]) -> dict[str, Any]:
         if key not in ("params", "lr") and isinstance(value, bool | int | float | str | tuple | None)
     }
     return {"parameters": sum(parameter.numel() for parameter in group["params"])} | plain
+
+
+# ----------------------------------------------------------------------------------------------------------- comparing
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a fingerprint has at a place, and what it had when the record was made."""
+
+    place: str
+    then: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.then!r} then, {self.now!r} now"
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[Difference]:
+    """All places at which two fingerprints part by more than the tolerances."""
+    return list(_differences("", then, now))
+
+
+def _differences(place: str, then: Any, now: Any) -> Iterator[Difference]:
+    if isinstance(then, dict) and isinstance(now, dict) and then.keys() == now.keys():
+        for key in then:
+            yield from _differences(f"{place}.{key}" if place else key, then[key], now[key])
+    elif isinstance(then, list | tuple) and isinstance(now, list | tuple) and len(then) == len(now):
+        for index, (one, other) in enumerate(zip(then, now, strict=True)):
+            yield from _differences(f"{place}[{index}]", one, other)
+    elif not _same(place, then, now):
+        yield Difference(place, then, now)
+
+
+def _same(place: str, then: Any, now: Any) -> bool:
+    if not (isinstance(then, float) and isinstance(now, float)):
+        return type(then) is type(now) and then == now
+    tolerance = DRAWN if place.startswith("exact.drawn") else EXACT if place.startswith("exact") else COMPUTED
+    return math.isclose(then, now, rel_tol=tolerance, abs_tol=tolerance / 1000) or (math.isnan(then) and math.isnan(now))

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from implementations.common import backbones, checkpoints, data, picture
 from implementations.common.errors import Fault, Usage
 from implementations.common.method import Classes, Method
+from implementations.common.run import require_device
 from implementations.common.weights import Source
 
 SHOWN = 5
@@ -21,6 +22,7 @@ def predict(method: type[Method], options: argparse.Namespace) -> int:
     """Prints the five best classes of each image with their probabilities, and draws the evidence. Returns the exit code."""
     if options.evidence.suffix.lower() != ".webp":
         raise Usage(f"--evidence {options.evidence}: expected a name that ends in .webp")
+    require_device(options.device)
     trained = load(method, options.checkpoint)
     device = Accelerator(cpu=options.device == "cpu").device
     trained.to(device).eval()

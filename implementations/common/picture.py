@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,17 @@ CAPTION = 22
 
 
 def fixed_images(split: Split) -> list[int]:
-    """Eight images spread evenly over the classes: the same for every method, as they depend on the labels alone."""
-    first = {label: index for index, label in reversed(list(enumerate(split.labels)))}
-    classes = sorted(first)
-    return [first[classes[place * len(classes) // SHOWN]] for place in range(SHOWN)]
+    """Eight images spread evenly over the classes, or as many as there are: the same for every method, whatever it predicts."""
+    of_class: dict[int, list[int]] = {}
+    for index, label in enumerate(split.labels):
+        of_class.setdefault(label, []).append(index)
+    classes = sorted(of_class)
+    if len(classes) >= SHOWN:
+        return [of_class[classes[place * len(classes) // SHOWN]][0] for place in range(SHOWN)]
+    in_turn = [
+        image for turn in itertools.zip_longest(*(of_class[label] for label in classes)) for image in turn if image is not None
+    ]
+    return sorted(in_turn[:SHOWN])
 
 
 @torch.no_grad()
@@ -38,9 +46,10 @@ def look(method: Method, split: Split, accelerator: Accelerator) -> tuple[list[E
     samples = Samples(split, method.recipe.test, seed=0, boxes=True)
     rows = [samples[0, index] for index in chosen]
     images = torch.stack([row[0] for row in rows])
+    on_device = images.to(accelerator.device)
     with accelerator.autocast():
-        on_device = images.to(accelerator.device)
-        predicted, maps = method(on_device).argmax(1).tolist(), method.evidence(on_device)
+        predicted = method(on_device).argmax(1).tolist()
+    maps = method.evidence(on_device)
     boxes = [tuple(row[2].tolist()) if len(row) == 3 else None for row in rows]
     evidence = [
         keep(index, split.labels[index], guess, box, one)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
+import types
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -51,7 +54,10 @@ class Recipe:
     clip: float | None = None
     """Largest norm of the gradient; None: not clipped."""
     micro_batches: int = 1
-    """Into how many parts a process's batch is split; their gradients are summed before the step."""
+    """Into how many parts a process's batch is split, to save memory; their gradients are summed before the step."""
+    images_per_loss: int | None = None
+    """How many images a loss is to see at once, where it compares them: on fewer devices than the paper's, a process's batch is
+    split into parts of this size. None: all that a process has."""
     output_stride: int | None = None
     """Of a CNN's last map; None: the backbone's own."""
     patch_stride: int | None = None
@@ -64,9 +70,14 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.selection not in ("last epoch", "best on validation"):
             raise Usage(f"selection is 'last epoch' or 'best on validation', not {self.selection!r}")
-        for name in ("input_size", "epochs", "batch_size", "micro_batches"):
-            if getattr(self, name) < 1:
-                raise Usage(f"{name} is at least 1, not {getattr(self, name)}")
+        for entry in dataclasses.fields(self):
+            value = getattr(self, entry.name)
+            if type(value) is int and value < 1:
+                raise Usage(f"{entry.name} is at least 1, not {value}")
+            if type(value) is float and not math.isfinite(value):
+                raise Usage(f"{entry.name} is a finite number, not {value}")
+        if self.clip is not None and self.clip <= 0:
+            raise Usage(f"clip is the largest norm of the gradient, more than 0 (null: not clipped), not {self.clip}")
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -125,7 +136,22 @@ def resolve(paper: Recipe, demo: Mapping[str, Any] | None, changes: Sequence[str
     if demo is not None and folder:
         size = op("Resize", size=(recipe.input_size, recipe.input_size))
         recipe = dataclasses.replace(recipe, train=(size, *recipe.train), test=(size, *recipe.test))
-    return dataclasses.replace(recipe, **dict(_change(recipe, text) for text in changes))
+    changed = dataclasses.replace(recipe, **dict(_change(recipe, text) for text in changes))
+    if changed.input_size == recipe.input_size:
+        return changed
+    scale = changed.input_size / recipe.input_size
+    transforms = {name: tuple(_scaled(operation, scale) for operation in getattr(recipe, name)) for name in ("train", "test")}
+    return dataclasses.replace(changed, **transforms)
+
+
+def _scaled(operation: Operation, scale: float) -> Operation:
+    """The operation at another input size: what it resizes, crops or pads to grows with it."""
+
+    def grow(value: Any) -> Any:
+        return [grow(entry) for entry in value] if isinstance(value, list | tuple) else max(1, round(value * scale))
+
+    grown = {name: grow(value) for name, value in operation.arguments.items() if name in ("size", "padding")}
+    return dataclasses.replace(operation, arguments={**operation.arguments, **grown})
 
 
 SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
@@ -140,10 +166,16 @@ def _change(recipe: Recipe, text: str) -> tuple[str, Any]:
         near = difflib.get_close_matches(name, current, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(current)}"
         raise Usage(f"--set {text}: {'expected NAME=VALUE' if not equals else f'the recipe has no {name!r}{hint}'}")
-    read = float(value) if SCIENTIFIC.fullmatch(value) else yaml.safe_load(value)
-    if isinstance(current[name], float) and isinstance(read, int) and not isinstance(read, bool):
+    if name == "backbone":
+        raise Usage(f"--set {text}: --backbone {value} does this, and takes the demo's recipe for its kind")
+    try:
+        read = float(value) if SCIENTIFIC.fullmatch(value) else yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise Usage(f"--set {text}: {value!r} is no value that can be read; expected one like {current[name]!r}") from error
+    kinds = typing.get_args(hint) if isinstance(hint := typing.get_type_hints(type(recipe))[name], types.UnionType) else (hint,)
+    if float in kinds and type(read) is int:
         read = float(read)
-    settable = current[name] is None or isinstance(current[name], bool | int | float | str)
-    if not settable or (current[name] is not None and type(read) is not type(current[name])):
-        raise Usage(f"--set {text}: found {value!r}, expected a value like {current[name]!r}")
+    if type(read) not in kinds or type(read) not in (bool, int, float, str, types.NoneType):
+        kind = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in kinds if isinstance(kind, type))
+        raise Usage(f"--set {text}: found {value!r}, expected {kind or 'no single value'}, such as {current[name]!r}")
     return name, read

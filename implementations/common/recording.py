@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,17 +17,30 @@ from implementations.common.statistics import wilson
 from implementations.common.train import Trainer
 
 
-def record_of(
-    trainer: Trainer, loaded: weights.Loaded, *, profile: str, threads: int, folder: Path, note: str | None = None
-) -> tuple[records.Record, list[Image.Image]]:
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a record says that the command line knows."""
+
+    profile: str
+    threads: int
+    folder: Path
+    changes: list[str]
+    variant_file: str | None = None
+    note: str | None = None
+
+
+def record_of(trainer: Trainer, loaded: weights.Loaded, told: Told) -> tuple[records.Record, list[Image.Image]]:
     """Tests the trained method and writes down all there is to know of the run."""
     method, data, recipe, state = trainer.method, trainer.data, trainer.method.recipe, trainer.state
     evidence, images = picture.look(method, data.test, trainer.accelerator)
+    outcome, testing = _outcome(trainer)
     ablated = any(base.__dict__.get("paper") == method.paper for base in type(method).__mro__[1:])
     record = records.Record(
         paper=method.paper,
         variant=type(method).__name__ if ablated else None,
-        profile=profile,
+        variant_file=told.variant_file,
+        changes=told.changes,
+        profile=told.profile,
         claim=dataclasses.asdict(method.claim) if method.claim else None,
         dataset=records.RunDataset(
             name=data.name,
@@ -41,46 +56,55 @@ def record_of(
         seed=trainer.settings.seed,
         selection=recipe.selection,
         epoch=state.best_epoch,
-        trials=[trial for trial in records.trials_of(folder) if trial.backbone == recipe.backbone],
-        compute=_compute(trainer, threads),
-        outcome=_outcome(trainer),
+        trials=[trial for trial in records.trials_of(told.folder) if trial.backbone == recipe.backbone],
+        compute=_compute(trainer, told.threads, testing),
+        outcome=outcome,
         labels=records.encode(data.test.labels),
         evidence=evidence,
         picture=None,
         versions={name: importlib.metadata.version(name) for name in ("torch", "torchvision", "timm", "numpy", "pillow")}
         | {"python": platform.python_version()},
         fingerprint=fingerprint.of(type(method), recipe),
-        note=note,
+        note=told.note,
     )
     return record.model_copy(update={"picture": Path(records.file_name(record)).with_suffix(".webp").name}), images
 
 
-def _compute(trainer: Trainer, threads: int) -> records.Compute:
+def _compute(trainer: Trainer, threads: int, testing: float) -> records.Compute:
     accelerator, recipe, seconds = trainer.accelerator, trainer.method.recipe, trainer.state.seconds
     device = torch.cuda.get_device_name() if accelerator.device.type == "cuda" else f"{platform.machine()} CPU"
     return records.Compute(
         processes=accelerator.num_processes,
         batch_per_process=recipe.batch_size // accelerator.num_processes,
+        images_per_loss=trainer.images_per_loss,
+        updates=trainer.updates,
         loss_over_batch="within a process" if trainer.method.over_batch else "none",
         device=device,
         precision="bf16" if accelerator.mixed_precision == "bf16" else "float32",
         threads=threads,
         seconds=round(seconds, 1),
-        images_per_second=round(trainer.total * recipe.batch_size / max(seconds, 1e-9), 1),
+        images_per_second=round(trainer.total * trainer.images_per_step / max(seconds, 1e-9), 1),
+        test_images_per_second=round(len(trainer.data.test) / max(testing, 1e-9), 1),
     )
 
 
-def _outcome(trainer: Trainer) -> records.Outcome:
+@torch.no_grad()
+def _outcome(trainer: Trainer) -> tuple[records.Outcome, float]:
+    """What was reached, and the seconds that the test pass took."""
     method, data, accelerator, workers = trainer.method, trainer.data, trainer.accelerator, trainer.settings.workers
     count = len(data.test)
     with trainer.progress.bar("testing", 2 * count) as show:
+        began = time.monotonic()
         predictions = evaluate.predict(method, data.test, accelerator, workers, progress=show)
+        seconds = time.monotonic() - began
         pointed = evaluate.pointing(method, data.test, accelerator, workers, progress=lambda done: show(count + done))
     labels, parents = data.test.labels, data.classes.coarse.get("family")
     right = sum(guess == label for guess, label in zip(predictions, labels, strict=True))
     low, high = wilson(right, len(labels))
     families = evaluate.confusion(predictions, labels, parents) if parents else None
-    return records.Outcome(
+    with accelerator.autocast():
+        measures = method.measure(trainer.images_in_order(data.test))
+    outcome = records.Outcome(
         top1=right / len(labels),
         interval=(round(low, 6), round(high, 6)),
         predictions=records.encode(predictions),
@@ -88,9 +112,10 @@ def _outcome(trainer: Trainer) -> records.Outcome:
         family_confusion=families,
         pointing=pointed[0] if pointed else None,
         pointing_by_chance=round(pointed[1], 6) if pointed else None,
-        measures=method.measure(trainer.images_in_order(data.test)),
+        measures=measures,
         best_on_test=trainer.state.best_on_test,
         best_validation=trainer.state.best_validation if trainer.state.best_validation >= 0 else None,
         parameters=sum(parameter.numel() for parameter in method.parameters()),
         flops=evaluate.flops(method),
     )
+    return outcome, seconds

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from implementations.common.errors import Fault
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]
 RECORDS = Path(__file__).resolve().parents[1] / "records"
 
 
-class Broken(ValueError):
+class Broken(Fault):
     """A record that can't be read; the message names the file."""
 
 
@@ -62,12 +66,17 @@ class Compute(_Model):
     batch_per_process: int
     batchnorm: Literal["statistics per process"] = "statistics per process"
     loss_over_batch: Literal["none", "within a process"] = "none"
+    images_per_loss: int
+    """How many images a loss saw at once: a process's share of the batch, or a micro-batch of it."""
+    updates: int
+    """Steps of the optimiser."""
     device: str
     precision: Literal["float32", "bf16"]
     threads: int
     seconds: float
     images_per_second: float
     """In training, evaluation apart."""
+    test_images_per_second: float
 
 
 class Evidence(_Model):
@@ -103,13 +112,32 @@ class Outcome(_Model):
     """Matrix products, convolutions and attention of the test pass of one image."""
 
 
+IN_BUDGET = ("epochs", "input_size", "output_stride", "patch_stride")
+
+
+class Budget(NamedTuple):
+    """What runs have to share to be compared: images, backbone with its strides, and length of the training."""
+
+    dataset: str
+    train: int
+    profile: str
+    backbone: str
+    strides: tuple[int | None, int | None]
+    input_size: int | None
+    epochs: int | None
+
+
 class Record(_Model):
     """One run."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     paper: str
     variant: str | None
     """What differs from the paper's method, where this is an ablation or a user's own; its class."""
+    variant_file: str | None = None
+    """The file of that class, from the repository's root; None where it lies outside."""
+    changes: list[str] = []
+    """What of the recipe was changed for this run (--set)."""
     profile: Literal["demo", "paper"]
     claim: dict[str, Any] | None
     dataset: RunDataset
@@ -129,13 +157,29 @@ class Record(_Model):
     versions: dict[str, str]
     fingerprint: dict[str, Any] | None
     """The behaviour fingerprint: what the code computed when this run was made."""
+    seal: str | None = None
+    """A hash of all of the above, made when it was written: a record is evidence, and isn't edited."""
     note: str | None = None
-    """What was found out about it, in words."""
+    """What was found out about it, in words; may be added later."""
 
     @property
-    def budget(self) -> tuple[str, int, str, str, str]:
-        """What runs have to share to be compared: dataset, training images, profile, backbone, epochs."""
-        return self.dataset.name, self.dataset.train, self.profile, self.backbone.name, str(self.recipe.get("epochs"))
+    def budget(self) -> Budget:
+        """What runs have to share to be compared."""
+        return Budget(
+            dataset=self.dataset.name,
+            train=self.dataset.train,
+            profile=self.profile,
+            backbone=self.backbone.name,
+            strides=(self.recipe.get("output_stride"), self.recipe.get("patch_stride")),
+            input_size=self.recipe.get("input_size"),
+            epochs=self.recipe.get("epochs"),
+        )
+
+    @property
+    def label(self) -> str | None:
+        """What sets the run apart from the method itself: an ablation's class, changes beyond the budget; None: nothing."""
+        parts = [self.variant, *(change for change in self.changes if change.partition("=")[0] not in IN_BUDGET)]
+        return ", ".join(part for part in parts if part) or None
 
     @model_validator(mode="after")
     def _counts(self) -> Record:
@@ -150,6 +194,19 @@ class Record(_Model):
         if name is not None and Path(name).name != name:
             raise ValueError("the picture stands beside its record")
         return name
+
+
+def seal_of(record: Record) -> str:
+    """The hash that a record carries: of all it says but its note."""
+    content = json.dumps(record.model_dump(mode="json", exclude={"seal", "note"}), sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def to_text(record: Record) -> str:
+    """A record as it is kept: JSON, a line a field."""
+    fields = record.model_copy(update={"seal": seal_of(record)}).model_dump(mode="json")
+    lines = (f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def encode(classes: list[int]) -> str:
@@ -200,9 +257,9 @@ def read_all(folder: Path) -> list[tuple[Path, Record]]:
 
 
 def file_name(record: Record) -> str:
-    """Of its file: dataset, profile, backbone, variant and seed."""
-    parts = [record.dataset.name, record.profile, record.backbone.name, record.variant, f"seed{record.seed}"]
-    return "-".join(part for part in parts if part) + ".json"
+    """Of its file: dataset, profile, backbone, variant, changes of the recipe, and seed."""
+    parts = [record.dataset.name, record.profile, record.backbone.name, record.variant, *record.changes, f"seed{record.seed}"]
+    return "-".join(re.sub(r"[^\w.=+-]", "_", part) for part in parts if part) + ".json"
 
 
 def trials_of(folder: Path) -> list[Trial]:

@@ -22,7 +22,7 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
     )
     for heading in ("", "top-1", "95% interval", "looks at the part"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    table.add_row(record.variant or record.paper, *_accuracy(own), _pointing(record))
+    table.add_row(f"{record.paper}, {record.label}" if record.label else record.paper, *_accuracy(own), _pointing(record))
     if shared is not None:
         theirs = _right(shared, labels)
         table.add_row("baseline" if trained else "baseline (committed record)", *_accuracy(theirs), _pointing(baseline))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import importlib.util
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +16,22 @@ from accelerate import Accelerator
 from rich.console import Console
 
 from implementations.common import backbones, checkpoints, evaluate, picture, records, weights
-from implementations.common.data import Data, folder, synthetic_finches
+from implementations.common.data import Data, folder, require_size, synthetic_finches
 from implementations.common.errors import Usage
-from implementations.common.files import cache_folder, write_atomically
+from implementations.common.files import cache_folder, require_writable, write_atomically
 from implementations.common.method import Classes, Method
 from implementations.common.progress import Progress
 from implementations.common.randomness import seed_torch
 from implementations.common.recipes import Recipe, resolve
-from implementations.common.recording import record_of
+from implementations.common.recording import Told, record_of
 from implementations.common.report import tell, tell_trial
 from implementations.common.train import Settings, Trainer
 
 RUNS = "runs"
+STRIDES = ("patch_stride", "output_stride")
+BUDGET = ("epochs", "batch_size", "input_size", *STRIDES)
+"""What of a recipe the baseline shares with the method that it is compared with."""
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -40,31 +46,37 @@ class Session:
 
 def train(method: type[Method], options: argparse.Namespace) -> int:
     """`python -m implementations.<paper>`: one run a seed, each with its record. Returns the exit code."""
-    method = _variant(method, options.variant) if options.variant else method
+    method = variant_of(method, options.variant) if options.variant else method
     _check(options)
     accelerator = start(options)
     console = Console(stderr=True, soft_wrap=True, quiet=not accelerator.is_main_process)
     session = Session(options, accelerator, console, _data(options, console))
-    for seed in options.seeds:
+    compared = dataclasses.replace(session, options=_for_baseline(method, options)) if options.compare else None
+    for seed in dict.fromkeys(options.seeds):
         if options.trial:
             tell_trial(session.console, _trial(session, method, seed))
             continue
-        record, path = _run(session, method, seed)
-        baseline = _run(session, _baseline(), seed, backbone=record.backbone.name)[0] if options.compare else _committed(record)
+        record, path = run(session, method, seed)
+        baseline = run(compared, baseline_method(), seed)[0] if compared else _committed(record)
         if accelerator.is_main_process:
             tell(console, record, path, baseline, trained=bool(options.compare))
     return 0
 
 
+def require_device(device: str) -> None:
+    """Raises Usage where torch finds no such device."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Usage("--device cuda: torch finds no CUDA device here; --device cpu works everywhere")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise Usage("--device mps: torch finds none here; --device cpu works everywhere")
+
+
 def start(options: argparse.Namespace) -> Accelerator:
     """Sets threads, device and precision; the same bits come out on one machine with the same threads."""
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise Usage("--device cuda: torch finds no CUDA device here; --device cpu works everywhere")
-    if options.device == "mps" and not torch.backends.mps.is_available():
-        raise Usage("--device mps: torch finds none here; --device cpu works everywhere")
+    require_device(options.device)
     torch.set_num_threads(options.threads)
     on_gpu = options.device in ("auto", "cuda") and torch.cuda.is_available()
-    has_bf16 = on_gpu and torch.cuda.is_bf16_supported()
+    has_bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     if options.precision == "bf16" and on_gpu and not has_bf16:
         raise Usage("--precision bf16: this GPU doesn't have it; --precision float32 works everywhere")
     bf16 = options.precision == "bf16" or (options.precision == "auto" and has_bf16)
@@ -85,8 +97,20 @@ def _check(options: argparse.Namespace) -> None:
             raise Usage(f"--{name.replace('_', '-')} {getattr(options, name)}: expected at least 1")
 
 
-def _variant(method: type[Method], text: str) -> type[Method]:
-    """The class CLASS of FILE.py, which has to be a subclass of the method."""
+def _for_baseline(method: type[Method], options: argparse.Namespace) -> argparse.Namespace:
+    """The options under which the baseline is compared with a method: its own recipe, at the method's budget and backbone."""
+    recipe = recipe_of(method, options)
+    changed = {change.partition("=")[0] for change in options.changes}
+    names = [name for name in BUDGET if options.profile == "paper" or name in changed or name in STRIDES]
+    budget = [f"{name}={getattr(recipe, name)}" for name in names if getattr(recipe, name) is not None]
+    own = {"changes": budget, "backbone": recipe.backbone, "note": None, "variant": None}
+    shared = argparse.Namespace(**vars(options) | own)
+    recipe_of(baseline_method(), shared)  # what can't be meant is said before anything is trained
+    return shared
+
+
+def variant_of(method: type[Method], text: str) -> type[Method]:
+    """The class CLASS of FILE.py, which has to be a subclass of the method. Raises Usage."""
     file, _, name = text.rpartition(":")
     path = Path(file)
     if not path.is_file() or path.suffix != ".py":
@@ -94,7 +118,10 @@ def _variant(method: type[Method], text: str) -> type[Method]:
     spec = importlib.util.spec_from_file_location(f"finch_variant_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError) as error:
+        raise Usage(f"--variant {text}: the file can't be imported: {error}") from error
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, method) and found is not method):
         # Run with -m, the method's own file is __main__; a variant's file imports it under its name.
@@ -104,7 +131,8 @@ def _variant(method: type[Method], text: str) -> type[Method]:
     return found
 
 
-def _baseline() -> type[Method]:
+def baseline_method() -> type[Method]:
+    """The plain baseline's class."""
     return importlib.import_module("implementations.baseline").Baseline
 
 
@@ -138,19 +166,22 @@ def build(
     seed_torch(seed, "backbone")
     backbone, loaded = backbones.create(wanted, source)
     seed_torch(seed, "method")
-    return method(classes, backbone, recipe), loaded
+    try:
+        return method(classes, backbone, recipe), loaded
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise Usage(f"{method.__name__} can't be built by this recipe: {error}") from error
 
 
-def recipe_of(method: type[Method], options: argparse.Namespace, backbone: str | None) -> Recipe:
+def recipe_of(method: type[Method], options: argparse.Namespace) -> Recipe:
     """The recipe that the command line asks for."""
-    demo = None
+    demo, backbone = None, options.backbone
     if options.profile == "demo":
         family = backbones.family_of(backbone) if backbone else next(iter(method.demo))
         if family not in method.demo:
             raise Usage(f"{backbone} is no backbone for {method.__name__}: it works on {' or '.join(method.demo)}")
         demo = method.demo[family]
-    changes = ([f"backbone={backbone}"] if backbone else []) + options.changes
-    return resolve(method.recipe, demo, changes, folder=options.dataset == "folder")
+    recipe = resolve(method.recipe, demo, options.changes, folder=options.dataset == "folder")
+    return dataclasses.replace(recipe, backbone=backbone) if backbone else recipe
 
 
 def _source(options: argparse.Namespace) -> weights.Source:
@@ -160,24 +191,21 @@ def _source(options: argparse.Namespace) -> weights.Source:
     )
 
 
-def _trainer(session: Session, method: type[Method], seed: int, backbone: str | None) -> tuple[Trainer, weights.Loaded, Path]:
+def _trainer(session: Session, method: type[Method], seed: int) -> tuple[Trainer, weights.Loaded, Path]:
     """A trainer with its folder for checkpoints; the method's weights come from the same source for every seed."""
     options = session.options
-    recipe = recipe_of(method, options, backbone or options.backbone)
+    recipe = recipe_of(method, options)
+    require_size(session.data.test, recipe)
     built, loaded = build(method, recipe, session.data.classes, _source(options), seed)
     hashed = f", SHA-256 {loaded.sha256[:12]}…" if loaded.sha256 else ""
     session.console.print(
         f"{method.__name__} on {recipe.backbone} ({loaded.origin}{hashed}), seed {seed}", markup=False, highlight=False
     )
-    parts = [
-        session.data.name,
-        options.profile,
-        recipe.backbone,
-        method.__name__,
-        f"seed{seed}",
-        "trial" if options.trial else "",
-    ]
+    images = session.data.name if options.dataset == "finches" else f"{session.data.name}-{session.data.fingerprint[:8]}"
+    parts = [images, options.profile, recipe.backbone, method.__name__, f"seed{seed}", "trial" if options.trial else ""]
     home = cache_folder() / RUNS / method.paper / "-".join(part for part in parts if part)
+    for written in (home, _records_folder(options, method)):
+        require_writable(written)
     workers = options.workers
     if workers is None:
         workers = 0 if options.dataset == "finches" else min(8, options.threads)
@@ -187,9 +215,15 @@ def _trainer(session: Session, method: type[Method], seed: int, backbone: str | 
         checkpoint=home / "state.safetensors",
         save_every=options.save_every,
         track_test=options.track_test,
+        weights=loaded.sha256,
     )
     main = session.accelerator.is_main_process
-    progress = Progress(console=session.console if main else None, log=options.log if main else None, title=method.__name__)
+    progress = Progress(
+        console=session.console if main else None,
+        log=options.log if main else None,
+        title=method.__name__,
+        run={"method": method.__name__, "seed": seed},
+    )
     trainer = Trainer(built, session.data, session.accelerator, settings, progress)
     if options.resume and trainer.resume():
         session.console.print(f"resumed at step {trainer.state.step} of {trainer.total}", markup=False, highlight=False)
@@ -197,7 +231,7 @@ def _trainer(session: Session, method: type[Method], seed: int, backbone: str | 
 
 
 def _trial(session: Session, method: type[Method], seed: int) -> records.Trial:
-    trainer, _, home = _trainer(session, method, seed, None)
+    trainer, _, home = _trainer(session, method, seed)
     trainer.fit()
     split = session.data.validation
     accuracy = evaluate.top1(evaluate.predict(trainer.method, split, session.accelerator, trainer.settings.workers), split.labels)
@@ -216,21 +250,57 @@ def _trial(session: Session, method: type[Method], seed: int) -> records.Trial:
     return trial
 
 
-def _run(session: Session, method: type[Method], seed: int, backbone: str | None = None) -> tuple[records.Record, Path]:
-    trainer, loaded, home = _trainer(session, method, seed, backbone)
+def run(session: Session, method: type[Method], seed: int) -> tuple[records.Record, Path]:
+    """Trains, tests and records one seed; with --resume, goes on from its state, or finds it recorded already."""
+    trainer, loaded, home = _trainer(session, method, seed)
+    options, into = session.options, _records_folder(session.options, method)
+    if options.resume and (kept := _recorded(into, trainer)):
+        session.console.print(f"recorded already: {kept[1]}", markup=False, highlight=False)
+        return kept
     trainer.fit()
     if session.accelerator.is_main_process:
         checkpoints.save(home / "final.safetensors", trainer.method, session.data.classes)
-    into, options = _records_folder(session.options, method), session.options
-    record, images = record_of(trainer, loaded, profile=options.profile, threads=options.threads, folder=into, note=options.note)
+    told = Told(
+        profile=options.profile,
+        threads=options.threads,
+        folder=into,
+        changes=options.changes,
+        variant_file=_within_repository(options.variant),
+        note=options.note,
+    )
+    record, images = record_of(trainer, loaded, told)
     path = into / records.file_name(record)
     if session.accelerator.is_main_process:
         picture.write(path.with_suffix(".webp"), picture.draw(record.evidence, images, session.data.classes))
-        write_atomically(path, lambda file: file.write(record.model_dump_json(indent=1).encode() + b"\n"))
+        write_atomically(path, lambda file: file.write(records.to_text(record).encode()))
         for kept in ("state.safetensors", "state.best.safetensors"):
             (home / kept).unlink(missing_ok=True)
         session.console.print(f"weights: {home / 'final.safetensors'}", markup=False, highlight=False)
     return record, path
+
+
+def _recorded(folder: Path, trainer: Trainer) -> tuple[records.Record, Path] | None:
+    """A record of the very run that the trainer stands for: method, recipe, seed, images, weights, processes and precision."""
+    method, settings = trainer.method, trainer.settings
+    recipe = json.loads(json.dumps(method.recipe.as_data()))
+    for path, record in records.read_all(folder):
+        its = record.variant or _class_of(method), record.recipe, record.seed
+        of = record.dataset.fingerprint, record.backbone.sha256
+        same = its == (type(method).__name__, recipe, settings.seed) and of == (trainer.data.fingerprint, settings.weights)
+        if same and record.compute.processes == trainer.accelerator.num_processes:
+            return record, path
+    return None
+
+
+def _class_of(method: Method) -> str:
+    """The name of the paper's own class, which a variant's subclasses."""
+    return next(base for base in type(method).__mro__[::-1] if base.__dict__.get("paper") == method.paper).__name__
+
+
+def _within_repository(variant: str | None) -> str | None:
+    """The variant's file from the repository's root; None where it lies outside, or there is none."""
+    path = Path(variant.rpartition(":")[0]).resolve() if variant else None
+    return path.relative_to(ROOT).as_posix() if path and path.is_relative_to(ROOT) else None
 
 
 def _records_folder(options: argparse.Namespace, method: type[Method]) -> Path:
@@ -241,5 +311,5 @@ def _committed(record: records.Record) -> records.Record | None:
     """The baseline's committed record of the same data, backbone, budget and seed, if there is one."""
     if record.paper == "baseline":
         return None
-    kept = [other for _, other in records.read_all(records.RECORDS / "baseline")]
+    kept = [other for _, other in records.read_all(records.RECORDS / "baseline") if other.label is None]
     return next((other for other in kept if other.seed == record.seed and other.budget == record.budget), None)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -42,6 +44,8 @@ class Settings:
     """Steps between two looks at the losses: each look waits for the device."""
     track_test: bool = False
     """Also evaluate on test after each epoch, for the best of them: never what is reported."""
+    weights: str | None = None
+    """SHA-256 of the backbone's pretrained weights: a run is only resumed with the same."""
 
 
 @dataclass
@@ -69,18 +73,22 @@ class Trainer:
         recipe, processes = self.method.recipe, self.accelerator.num_processes
         self.state, self._update_of_step, self._checked = State(), 0, set()
         require_images_per_class(self.data.train, self.data.classes, self.method.least_per_class)
-        if recipe.batch_size % (processes * recipe.micro_batches):
-            raise Usage(
-                f"a batch of {recipe.batch_size} can't be shared equally by {processes} processes"
-                f" × {recipe.micro_batches} micro-batches"
-            )
         if self.method.over_batch and recipe.micro_batches > 1:
             raise Usage(
                 f"{type(self.method).__name__}'s loss is over the whole batch: split into micro-batches it would be another loss"
             )
-        self.per_epoch = len(self._epoch_batches(0))
+        self.parts = recipe.micro_batches
+        if recipe.images_per_loss is not None:
+            self.parts = max(1, recipe.batch_size // processes // recipe.images_per_loss)
+        if recipe.batch_size % (processes * self.parts):
+            raise Usage(
+                f"a batch of {recipe.batch_size} can't be shared equally by {processes} processes × {self.parts} micro-batches"
+            )
+        first = self.epoch_batches(0)
+        self.per_epoch = len(first)
         if not self.per_epoch:
             raise Usage(f"{len(self.data.train)} training images don't fill one batch of {recipe.batch_size}")
+        self.images_per_step = sum(map(len, first)) / self.per_epoch
         self.total = self.per_epoch * recipe.epochs
         self.method.to(self.accelerator.device)
         seed_torch(self.settings.seed, "groups")
@@ -96,7 +104,7 @@ class Trainer:
     def fit(self) -> State:
         """Trains from the state it is in to the end. Raises Interrupted, with the state saved, on Ctrl-C."""
         batches = Batches(
-            self._epoch_batches,
+            self.epoch_batches,
             self.method.recipe.epochs,
             start=self.state.step,
             process=self.accelerator.process_index,
@@ -106,18 +114,29 @@ class Trainer:
         with interruptible() as stopped, self.progress.training(self.total, self.state.step):
             self._started = self._saved = time.monotonic()
             if self.state.step % self.per_epoch:
-                self._set_phase()
+                self.set_phase()
             for images, labels in fed:
                 if self.state.step % self.per_epoch == 0:
                     self._start_epoch()
-                self._step(images, labels)
+                self.step(images, labels)
                 if self.state.step % self.per_epoch == 0:
                     self._end_epoch()
                 self._maybe_save(stopped)
         self._finish()
         return self.state
 
-    def _step(self, images: Tensor, labels: Tensor) -> None:
+    @property
+    def images_per_loss(self) -> int:
+        """How many images a loss sees at once: a process's share of the batch, or a micro-batch of it."""
+        return round(self.images_per_step) // self.accelerator.num_processes // self.parts
+
+    @property
+    def updates(self) -> int:
+        """The optimiser's steps in the whole training."""
+        return self.total * max(1, self._update_of_step)
+
+    def step(self, images: Tensor, labels: Tensor) -> Terms:
+        """One batch (B, 3, H, W), (B,) at the state's step: rates, seeds, the method's training step; returns its loss terms."""
         step, device = self.state.step, self.accelerator.device
         factor = self.method.recipe.schedule(step, self.per_epoch, self.total)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
@@ -130,10 +149,11 @@ class Trainer:
         self.progress.step(terms)
         if self.state.step % self.settings.read_every == 0 or self.state.step == self.total:
             self._read()
+        return terms
 
     def update(self, losses: Callable[[Tensor, Tensor], Terms], images: Tensor, labels: Tensor) -> Terms:
         """One step of the optimiser by the sum of `losses`' terms; returns the terms, detached, averaged over micro-batches."""
-        parts = self.method.recipe.micro_batches
+        parts = self.parts
         totals: Terms = {}
         for part, (some, their) in enumerate(zip(images.chunk(parts), labels.chunk(parts), strict=True)):
             seed_torch(self.settings.seed, "update", self.state.step, self._update_of_step, part, self.accelerator.process_index)
@@ -176,31 +196,56 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------------------ epochs
 
-    def _epoch_batches(self, epoch: int) -> list[list[int]]:
-        size, processes = self.method.recipe.batch_size, self.accelerator.num_processes
-        batches = self.method.batches(self.data.train.labels, size, random.Random(derive(self.settings.seed, "batches", epoch)))
-        if any(len(batch) % processes for batch in batches):
-            raise Usage(f"{type(self.method).__name__}'s batches can't be shared equally by {processes} processes")
+    def epoch_batches(self, epoch: int) -> list[list[int]]:
+        """The batches of an epoch over all processes, as indices into the training images."""
+        labels, shares = self.data.train.labels, self.accelerator.num_processes * self.parts
+        rng = random.Random(derive(self.settings.seed, "batches", epoch))
+        batches = self.method.batches(labels, self.method.recipe.batch_size, rng)
+        if any(not batch or len(batch) % shares for batch in batches):
+            raise Usage(
+                f"{type(self.method).__name__}'s batches of {min(map(len, batches))} images can't be shared equally by {shares}"
+                " (processes × micro-batches)"
+            )
+        if self.method.least_per_class > 1:
+            for batch in batches:
+                size = len(batch) // shares
+                for start in range(0, len(batch), size):
+                    self._require_company([labels[index] for index in batch[start : start + size]])
         return batches
+
+    def _require_company(self, labels: list[int]) -> None:
+        """That images which a loss compares have others of their class beside them, and of another one."""
+        counts, least = Counter(labels), self.method.least_per_class
+        alone = next((label for label, count in counts.items() if count < least), None)
+        if alone is not None or len(counts) < 2:
+            what = f"{counts[alone]} of class {self.data.classes.names[alone]!r}" if alone is not None else "one class alone"
+            raise Usage(
+                f"{type(self.method).__name__} compares images within a batch: the {len(labels)} that a process sees at once hold"
+                f" {what}, expected at least {least} of each class and 2 classes; another batch size or number of processes keeps"
+                " classes together"
+            )
 
     @property
     def epoch(self) -> int:
         return self.state.step // self.per_epoch
 
-    def _set_phase(self) -> None:
+    def set_phase(self) -> str:
+        """Sets the phase of the epoch that the state is in, and returns its name."""
         self._phase = self.method.phase(self.epoch, self.method.recipe.epochs)
         self.method.train()
         self.progress.phase = self._phase
+        return self._phase
 
     def _start_epoch(self) -> None:
         self._share_buffers()
-        self._set_phase()
+        self.set_phase()
         self._prepare(self.epoch)
         self.method.train()
 
     def _prepare(self, epoch: int) -> None:
         seed_torch(self.settings.seed, "prepare", epoch)
-        self.method.prepare(epoch, self.images_in_order(self.data.train))
+        with torch.no_grad(), self.accelerator.autocast():
+            self.method.prepare(epoch, self.images_in_order(self.data.train))
 
     def _end_epoch(self) -> None:
         recipe, started = self.method.recipe, time.monotonic()
@@ -217,6 +262,7 @@ class Trainer:
         self.state.seconds += time.monotonic() - self._started
         self._share_buffers()
         if self.method.recipe.selection == "best on validation":
+            self.accelerator.wait_for_everyone()  # the first process may be writing it still
             checkpoints.load_weights(checkpoints.best_of(self._checkpoint_needed()), self.method)
         else:
             self.state.best_epoch = self.method.recipe.epochs
@@ -248,7 +294,7 @@ class Trainer:
 
     def _read(self) -> None:
         rates = {group.get("name", str(number)): group["lr"] for number, group in enumerate(self.optimizer.param_groups)}
-        terms = self.progress.read(self.state.step, epoch=(self.state.step - 1) // self.per_epoch, rates=rates)
+        terms = self.progress.read(self.state.step, epoch=(self.state.step - 1) // self.per_epoch, rates=rates, over=self._mean)
         broken = [name for name, value in terms.items() if value != value or abs(value) == float("inf")]
         if broken:
             raise Fault(
@@ -256,14 +302,26 @@ class Trainer:
                 " a lower learning rate may help (--set lr=…)"
             )
 
+    def _mean(self, values: Tensor) -> Tensor:
+        """Over processes, so that all of them see the same losses, and stop at the same step where one is broken."""
+        return reduce(values.to(self.accelerator.device), "mean") if self.accelerator.num_processes > 1 else values
+
+    def _agreed(self, stopped: Callable[[], bool]) -> bool:
+        """Whether to stop here. Several processes ask each other every few steps, as they would wait for one that has gone."""
+        if self.accelerator.num_processes == 1:
+            return stopped()
+        if self.state.step % self.settings.read_every:
+            return False
+        return bool(self._mean(torch.tensor(float(stopped()))) > 0)
+
     def _maybe_save(self, stopped: Callable[[], bool]) -> None:
-        stop = stopped()
-        if self.settings.checkpoint is not None and (stop or time.monotonic() - self._saved > self.settings.save_every):
+        stop, done = self._agreed(stopped), self.state.step == self.total
+        if self.settings.checkpoint is not None and (stop or done or time.monotonic() - self._saved > self.settings.save_every):
             now = time.monotonic()
             self.state.seconds, self._started = self.state.seconds + now - self._started, now
             self._save(self.settings.checkpoint)
             self._saved = time.monotonic()
-        if stop:
+        if stop and not done:
             where = "; its state is kept, --resume goes on from there" if self.settings.checkpoint else ""
             raise Interrupted(f"stopped after step {self.state.step} of {self.total}{where}")
 
@@ -279,14 +337,24 @@ class Trainer:
                 self.method,
                 self.data.classes,
                 optimizer=self.optimizer,
-                state=vars(self.state) | {"seed": self.settings.seed},
+                state=vars(self.state),
+                run=self._run(),
             )
+
+    def _run(self) -> dict[str, Any]:
+        """What a state has to share with the run that goes on from it, beside method, recipe and classes."""
+        return {
+            "seed": self.settings.seed,
+            "images": self.data.fingerprint,
+            "pretrained weights": self.settings.weights,
+            "processes": self.accelerator.num_processes,
+            "precision": self.accelerator.mixed_precision,
+        }
 
     def resume(self) -> bool:
         """Goes back to the saved state; False where there is none. Raises Fault where it belongs to another run."""
         path = self.settings.checkpoint
         if path is None or not path.is_file():
             return False
-        state = checkpoints.restore(path, self.method, self.data.classes, self.optimizer, seed=self.settings.seed)
-        self.state = State(**{key: value for key, value in state.items() if key != "seed"})
+        self.state = State(**checkpoints.restore(path, self.method, self.data.classes, self.optimizer, run=self._run()))
         return True

@@ -7,6 +7,7 @@ import random
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn, tensor
 
 from implementations.api_net import APINet, attend, hardest_pairs, ranking
@@ -18,6 +19,13 @@ class Nothing(nn.Module):
 
     def forward(self, pairs):
         return torch.zeros(len(pairs), pairs.shape[1] // 2, device=pairs.device, dtype=pairs.dtype)
+
+
+class NoPairs(APINet):
+    """Without pairs: cross-entropy of each image alone, in the same class-balanced batches."""
+
+    def losses(self, images, labels):
+        return {"cross-entropy": F.cross_entropy(self.classifier(self.dropout(self.pooled(images))), labels)}
 
 
 class UniformGates(APINet):
@@ -86,7 +94,7 @@ def test_each_batch_has_the_drawn_classes_with_the_same_number_of_different_imag
 
 @pytest.mark.parametrize(("count", "expected"), [(5994, 49), (6667, 55), (8144, 67), (23929, 199), (12000, 99)])
 def test_an_epoch_has_as_many_batches_as_the_papers(count, expected):
-    method = build(APINet, classes_per_batch=30)
+    method = build(APINet, classes_per_batch=30, batch_size=120)
     assert len(method.batches([index % 60 for index in range(count)], 120, random.Random(0))) == expected
 
 
@@ -120,19 +128,28 @@ def test_each_loss_reaches_backbone_mutual_vector_and_classifier():
 
 
 def test_training_depends_on_the_rest_of_the_batch_and_testing_leaves_the_pairs_out():
-    method = build(APINet).eval()
-    two, four = (method.losses(images(count), labels(count))["ranking"] for count in (4, 8))
-    assert not torch.allclose(two, four)
+    method = build(APINet, pretrained=True).eval()
+    partners = [method.mine(method.pooled(images(8)[:count]), labels(count)) for count in (4, 8)]
+    assert not all(torch.equal(few, many[:4]) for few, many in zip(*partners, strict=True))
     method.mutual = None
     assert method(images()).shape == (4, 4)
 
 
 def test_with_uniform_gates_both_answers_are_the_same_and_the_ranking_loss_is_its_margin():
     terms = build(UniformGates, dropout=0.0).losses(images(), labels())
-    assert terms["ranking"].item() == pytest.approx(0.05, abs=1e-6)
+    assert terms["ranking"].item() == pytest.approx(build(APINet).recipe.margin, abs=1e-6)
     assert not torch.allclose(terms["cross-entropy"], build(APINet, dropout=0.0).losses(images(), labels())["cross-entropy"])
 
 
 def test_other_pairs_give_another_loss():
     hardest, anyone = (build(kind, dropout=0.0).losses(images(8), tensor([0, 1] * 4))["cross-entropy"] for kind in (APINet, AnyPairs))
     assert not torch.allclose(hardest, anyone)
+
+
+def test_without_pairs_every_image_is_classified_once_and_the_loss_is_another():
+    plain, method = build(NoPairs, dropout=0.0), build(APINet, dropout=0.0)
+    seen = []
+    plain.classifier.register_forward_hook(lambda module, args, out: seen.append(len(out)))
+    terms = plain.losses(images(8), labels(8))
+    assert seen == [8]
+    assert not torch.allclose(terms["cross-entropy"], method.losses(images(8), labels(8))["cross-entropy"])

@@ -74,7 +74,7 @@ def test_a_run_says_what_it_reached_and_leaves_a_record_with_a_picture_that_a_se
     assert code == 0
     assert "synthetic-finches: 64 test images of 32 classes, finch_resnet" in said
     assert "looks at the part" in said
-    path = tmp_path / "one" / "baseline" / "synthetic-finches-demo-finch_resnet-seed0.json"
+    path = tmp_path / "one" / "baseline" / "synthetic-finches-demo-finch_resnet-epochs=1-seed0.json"
     assert f"record:  {path}" in said
     record = records.read(path)
     assert record.outcome.top1 == pytest.approx(sum(a == b for a, b in zip(records.decode(record.outcome.predictions), records.decode(record.labels), strict=True)) / 64)
@@ -83,12 +83,13 @@ def test_a_run_says_what_it_reached_and_leaves_a_record_with_a_picture_that_a_se
     assert record.backbone.weights == "shipped with Finch, implementations/weights/finch_resnet.safetensors"
     assert sum(map(sum, record.outcome.family_confusion)) == 64
     assert len(record.evidence) == 8
-    assert record.fingerprint["losses"]
+    assert record.fingerprint["computed"]["losses"]
+    assert record.seal == records.seal_of(record)
     with Image.open(path.with_name(record.picture)) as picture:
         assert picture.width == 4 * 200 + 8
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["step"] for line in lines] == [10, 15]
-    assert lines[0].keys() == {"step", "epoch", "phase", "loss", "terms", "lr", "steps_per_second"}
+    assert lines[0].keys() == {"method", "seed", "step", "epoch", "phase", "loss", "terms", "lr", "steps_per_second"}
     assert finch("baseline", *SHORT, "--records", tmp_path / "two")[0] == 0
     again = records.read(tmp_path / "two" / "baseline" / path.name)
     assert (again.outcome.predictions, again.fingerprint, again.evidence) == (record.outcome.predictions, record.fingerprint, record.evidence)
@@ -105,14 +106,39 @@ def test_a_demo_compares_with_the_baselines_committed_record_of_the_same_budget_
     assert "No committed record of the baseline fits this run; --compare baseline trains it." in said
 
 
-def test_the_baseline_is_trained_anew_when_asked(finch, tmp_path):
-    code, said = finch("api-net", *SHORT, "--records", tmp_path, "--compare", "baseline")
+def test_the_baseline_is_trained_anew_when_asked_by_its_own_recipe_at_the_methods_budget(finch, tmp_path):
+    own = ["--set", "classes_per_batch=8", "--set", "lr=1e-3", "--note", "of the method"]
+    code, said = finch("api-net", *SHORT, *own, "--records", tmp_path, "--compare", "baseline")
     assert code == 0
     assert "baseline (committed record)" not in said
     assert "points against the baseline" in said
     assert records.read_all(tmp_path / "baseline")
     ours, theirs = (records.read_all(tmp_path / paper)[0][1] for paper in ("api-net", "baseline"))
-    assert (ours.seed, ours.backbone) == (theirs.seed, theirs.backbone)
+    assert (ours.seed, ours.backbone, ours.budget) == (theirs.seed, theirs.backbone, theirs.budget)
+    assert (ours.changes[1:], theirs.changes) == (["classes_per_batch=8", "lr=1e-3"], ["epochs=1"])
+    assert theirs.note is None
+    assert theirs.recipe["lr"] == method_of("baseline").demo["cnn"]["lr"]
+
+
+def test_a_command_that_goes_on_finds_what_is_recorded_already(finch, tmp_path):
+    assert finch("baseline", *SHORT, "--seeds", 0, "--records", tmp_path)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    code, said = finch("baseline", *SHORT, "--seeds", 0, 1, 1, "--records", tmp_path, "--resume")
+    assert code == 0
+    assert said.count("recorded already: ") == 1
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(list(tmp_path.rglob("*.json"))) == 2
+    code, said = finch("baseline", *SHORT, "--weights", "none", "--records", tmp_path, "--resume")
+    assert code == 0
+    assert "recorded already" not in said
+
+
+@pytest.mark.parametrize("device", ["directory", "full"])
+def test_a_log_that_cant_be_written_is_named(finch, tmp_path, device):
+    log = tmp_path if device == "directory" else Path("/dev/full")
+    code, said = finch("baseline", *SHORT, "--records", tmp_path, "--log", log)
+    assert code == 1
+    assert f"finch: {log}: can't be written" in said
 
 
 def test_a_trial_looks_at_validation_alone_and_is_logged(finch, tmp_path):
@@ -129,7 +155,7 @@ def test_a_variant_of_a_file_is_recorded_as_one(finch, tmp_path):
     assert code == 0
     ((path, record),) = records.read_all(tmp_path / "api-net")
     assert record.variant == "UniformGates"
-    assert path.name == "synthetic-finches-demo-finch_resnet-UniformGates-seed0.json"
+    assert path.name == "synthetic-finches-demo-finch_resnet-UniformGates-epochs=1-seed0.json"
 
 
 @pytest.mark.parametrize("paper", implemented())
@@ -165,20 +191,54 @@ def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, o
         (["--set", "rate=1"], 2, "--set rate=1: the recipe has no 'rate'"),
         (["--set", "epoch=1"], 2, "did you mean 'epochs'?"),
         (["--set", "epochs"], 2, "--set epochs: expected NAME=VALUE"),
-        (["--set", "epochs=few"], 2, "--set epochs=few: found 'few', expected a value like 15"),
+        (["--set", "epochs=few"], 2, "--set epochs=few: found 'few', expected int, such as 15"),
+        (["--set", "lr=[1"], 2, "--set lr=[1: '[1' is no value that can be read; expected one like"),
+        (["--set", "lr=.inf"], 2, "lr is a finite number, not inf"),
+        (["--set", "clip=-1"], 2, "clip is the largest norm of the gradient, more than 0"),
+        (["--set", "patch_stride=x"], 2, "--set patch_stride=x: found 'x', expected int or null, such as None"),
+        (["--set", "backbone=finch_vit"], 2, "--set backbone=finch_vit: --backbone finch_vit does this"),
+        (["--set", "input_size=64"], 2, "the recipe's input size is 64, but its transforms leave 96×96 px"),
+        (["--backbone", "resnet18.foo"], 2, "neither Finch nor timm knows a backbone 'resnet18.foo'"),
         (["--set", "epochs=0"], 2, "epochs is at least 1, not 0"),
         (["--set", "batch_size=4000"], 2, "480 training images don't fill one batch of 4000"),
         (["--threads", "0"], 2, "--threads 0: expected at least 1"),
         (["--device", "cuda"], 2, "--device cuda: torch finds no CUDA device here"),
         (["--variant", "nowhere.py:X"], 2, "--variant nowhere.py:X: expected FILE.py:CLASS"),
+        (["--variant", "BROKEN:X"], 2, "the file can't be imported: "),
         (["--variant", "tests/implementations/test_pmg.py:NoJigsaw"], 2, "'NoJigsaw' there is no subclass of Baseline"),
         (["predict", "x.png", "--checkpoint", "/none.safetensors"], 1, "/none.safetensors: no such file; expected a checkpoint"),
     ],
 )
-def test_what_cant_be_meant_is_said_in_a_line(finch, arguments, code, message):
+def test_what_cant_be_meant_is_said_in_a_line(finch, tmp_path, arguments, code, message):
+    (tmp_path / "broken.py").write_text("class X(:\n", encoding="utf-8")
+    arguments = [argument.replace("BROKEN", str(tmp_path / "broken.py")) for argument in arguments]
     found, said = finch("baseline", "--test-images", "2", "--validation-images", "2", "--threads", "1", *arguments)
     assert (found, "Traceback" in said) == (code, False)
     assert f"finch: {message}" in said or (message in said and "finch: " in said)
+
+
+@pytest.mark.parametrize(
+    ("paper", "change", "message"),
+    [
+        ("api-net", "dropout=2.0", "APINet can't be built by this recipe: dropout probability has to be between 0 and 1"),
+        ("api-net", "batch_size=16", "16 images of 16 classes leave none to pair an image with"),
+        ("api-net", "hidden=-1", "hidden is at least 1, not -1"),
+        ("pmg", "momentum=.nan", "momentum is a finite number, not nan"),
+    ],
+)
+def test_settings_of_a_method_that_cant_be_meant_are_said_in_a_line(finch, paper, change, message):
+    code, said = finch(paper, *SHORT, "--set", change)
+    assert code == 2
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_another_input_size_goes_with_ones_own_images(finch, own_images, tmp_path):
+    options = ["--dataset", "folder", "--data", own_images, "--set", "epochs=1", "--set", "batch_size=5", "--threads", "1", "--workers", "0"]
+    assert finch("transfg", *options, "--set", "input_size=64", "--records", tmp_path)[0] == 0
+    ((_, record),) = records.read_all(tmp_path / "transfg")
+    assert record.recipe["test"][0] == {"name": "Resize", "arguments": {"size": [64, 64]}}
+    assert (record.evidence[0].height, record.evidence[0].width) == (10, 10)
 
 
 def test_a_corrupt_image_and_a_checkpoint_of_another_method_are_named(finch, trained, own_images, tmp_path):

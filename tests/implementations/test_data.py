@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -84,6 +85,46 @@ def test_a_corrupt_image_is_named(tmp_path, content):
     found = data.folder(root)
     with pytest.raises(Fault, match=r"test/wren/0.png: not an image that can be read"):
         found.test.read(1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_corrupt_image_is_said_in_one_line_whoever_read_it(tmp_path, workers):
+    root = tree(tmp_path, train={"jay": 2, "wren": 2}, test={"jay": 1, "wren": 1})
+    (root / "test" / "wren" / "0.png").write_bytes(b"")
+    samples = data.Samples(data.folder(root).test, (NORMALIZE,), seed=0)
+    with pytest.raises(Fault) as caught:
+        list(data.loader(samples, data.InOrder(2, 1), workers=workers, pin=False))
+    assert str(caught.value).startswith(f"{root}/test/wren/0.png: not an image that can be read")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_picture_taken_upright_is_read_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera lay on its side
+    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    assert data.read_image(tmp_path / "turned.jpg").shape == (3, 40, 20)
+
+
+def test_sixteen_bits_are_scaled_and_not_cut_off(tmp_path):
+    Image.fromarray(np.linspace(0, 65535, 256, dtype=np.uint16)[None]).save(tmp_path / "deep.png")
+    assert data.read_image(tmp_path / "deep.png")[0, 0].tolist() == list(range(256))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_is_white(tmp_path, mode):
+    picture = Image.new("RGBA", (2, 1), (200, 0, 0, 0))
+    picture.putpixel((1, 0), (0, 0, 0, 255))
+    picture.convert(mode).save(tmp_path / "clear.png")
+    seen = data.read_image(tmp_path / "clear.png")
+    assert seen[:, 0, 0].tolist() == [255] * 3
+    assert seen[:, 0, 1].tolist() == [0] * 3
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path):
+    root = tree(tmp_path, train={"jay": 2, "wren": 2}, test={"jay": 1, "wren": 1})
+    (root / "train" / "jay" / "9.png").symlink_to(root / "gone.png")
+    with pytest.raises(Fault, match=r"train/jay/9.png: leads nowhere"):
+        data.folder(root)
 
 
 def test_a_class_with_too_few_images_for_the_method_is_named(tmp_path):

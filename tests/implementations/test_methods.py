@@ -17,6 +17,7 @@ from implementations.__main__ import HERE, implemented
 from implementations.common import evaluate
 from implementations.common.data import Data, Split
 from implementations.common.method import Method
+from implementations.common.picture import fixed_images
 from implementations.common.recipes import op
 from implementations.common.train import Settings, Trainer
 from tests.implementations.tiny import FOUR, build, images, labels
@@ -127,6 +128,21 @@ def test_two_runs_are_the_same_to_the_bit(paper, backbone):
         Trainer(method, few(), Accelerator(cpu=True), Settings(seed=3)).fit()
         runs.append(method.state_dict())
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+
+
+def test_attention_is_counted_as_the_two_products_that_it_is():
+    tokens, width, hidden = 145, 64, 256
+    block = 2 * tokens * width * (3 * width + width + 2 * hidden) + 2 * 2 * tokens * tokens * width
+    patches = 2 * 144 * 3 * 8 * 8 * width
+    assert evaluate.flops(build(method_of("baseline"), side=96, backbone="finch_vit")) == patches + 6 * block + 2 * width * 4
+
+
+@pytest.mark.parametrize(("classes", "each"), [(3, 10), (2, 50), (8, 3), (32, 5), (2, 2)])
+def test_the_pictures_images_are_eight_different_ones_from_all_over_the_classes(classes, each):
+    split = Split([index // each for index in range(classes * each)], lambda index: None)
+    chosen = fixed_images(split)
+    assert len(chosen) == len(set(chosen)) == min(8, classes * each)
+    assert len({split.labels[index] for index in chosen}) == min(8, classes)
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -144,13 +144,28 @@ def test_at_test_time_the_four_logits_of_the_whole_image_are_summed():
     assert torch.allclose(method(images()), sum(method.logits(images()).values()))
 
 
-def test_pooling_takes_the_largest_value_wherever_it_stands():
+def test_a_stages_answer_doesnt_depend_on_where_its_maxima_stand():
     method = build(PMG).eval()
-    features = torch.rand(2, 3, 4, 5)
-    shuffled = features.flatten(2)[..., torch.randperm(20)].reshape(2, 3, 4, 5)
-    assert torch.equal(features.amax((2, 3)), shuffled.amax((2, 3)))
-    place = method._origins(features)
-    assert torch.allclose(place.sum((1, 2)), torch.ones(2))
+    maps = [block.detach() for block in method.maps(images())]
+    shuffled = [one.flatten(2)[..., torch.randperm(one[0, 0].numel())].reshape(one.shape) for one in maps]
+    answers = []
+    for found in (maps, shuffled):
+        method.maps = lambda images, found=found: found
+        answers.append(method(images()))
+    assert torch.allclose(*answers)
+
+
+def test_the_evidence_is_where_the_maxima_stand_and_the_three_stages_weigh_alike():
+    method = build(PMG).eval()
+    fine, middle, coarse = torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 2, 2)
+    fine[0, :, 7, 0], middle[0, 0, 1, 1], middle[0, 1, 3, 3], coarse[0, :, 0, 1] = 2.0, 3.0, 1.0, 5.0
+    method.maps = lambda images: [fine, middle, coarse]
+    evidence = method.evidence(images(1))[0]
+    assert evidence.sum().item() == pytest.approx(3)
+    assert evidence[7, 0].item() == pytest.approx(1)
+    assert evidence[2:4, 2:4].sum().item() == pytest.approx(0.75)
+    assert evidence[6:, 6:].sum().item() == pytest.approx(0.25)
+    assert evidence[:4, 4:].sum().item() == pytest.approx(1)
 
 
 def test_the_papers_schedule_is_a_cosine_in_stairs_of_an_epoch():

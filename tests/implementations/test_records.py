@@ -18,7 +18,7 @@ def record(labels: list[int], predictions: list[int], **changes) -> records.Reco
         "dataset": {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 3, "train": 1, "validation": 1, "test": len(labels)},
         "backbone": {"name": "finch_vit", "weights": "shipped", "sha256": "a" * 64},
         "recipe": {}, "seed": 0, "selection": "last epoch", "epoch": 15, "trials": [],
-        "compute": {"processes": 1, "batch_per_process": 32, "device": "CPU", "precision": "float32", "threads": 2, "seconds": 1.0, "images_per_second": 2.0},
+        "compute": {"processes": 1, "batch_per_process": 32, "images_per_loss": 32, "updates": 225, "device": "CPU", "precision": "float32", "threads": 2, "seconds": 1.0, "images_per_second": 2.0, "test_images_per_second": 4.0},
         "outcome": {
             "top1": right / len(labels), "interval": wilson(right, len(labels)), "predictions": records.encode(predictions), "family_top1": None,
             "family_confusion": None, "pointing": None, "pointing_by_chance": None, "measures": {}, "best_on_test": None, "best_validation": None,
@@ -45,7 +45,7 @@ def test_a_picture_elsewhere_is_refused():
         record([0], [0], picture="../../secret.png")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format": 1}', json.dumps({"format": 2})])
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', json.dumps({"format": 1})])
 def test_a_file_that_is_no_record_is_named_with_the_first_thing_that_is_wrong(tmp_path, content):
     path = tmp_path / "broken.json"
     path.write_text(content, encoding="utf-8")

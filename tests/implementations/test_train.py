@@ -13,7 +13,9 @@ import torch
 
 from implementations.common import checkpoints, evaluate, fingerprint
 from implementations.common.errors import Fault, Usage
+from implementations.common.progress import Progress
 from implementations.common.schedules import Cosine, Schedule, Steps
+from implementations.common.train import Settings, Trainer
 from tests.implementations.launch import launch
 from tests.implementations.toys import (
     EPOCHS,
@@ -54,14 +56,14 @@ def test_a_run_killed_in_any_phase_resumes_to_the_same_bytes(tmp_path, toy, at):
     whole.fit()
 
     killed = trainer(build(TOYS[toy], dropout=0.3), checkpoint=tmp_path / "state.safetensors", save_every=-1)
-    step = killed._step
+    step = killed.step
 
     def dies(images, labels):
         if killed.state.step == at:
             raise Killed
         step(images, labels)
 
-    killed._step = dies
+    killed.step = dies
     with pytest.raises(Killed):
         killed.fit()
 
@@ -76,8 +78,8 @@ def test_dropout_and_augmentation_differ_from_step_to_step_and_from_seed_to_seed
     method = build(Toy, dropout=0.3)
     run = trainer(method)
     seen = []
-    step = run._step
-    run._step = lambda images, labels: (seen.append(images.clone()), step(images, labels))
+    step = run.step
+    run.step = lambda images, labels: (seen.append(images.clone()), step(images, labels))
     run.fit()
     assert not torch.equal(seen[0], seen[PER_EPOCH])
     other = trainer(build(Toy, dropout=0.3))
@@ -91,6 +93,44 @@ def test_workers_change_nothing():
     for run in runs:
         run.fit()
     assert same(*(run.method.state_dict() for run in runs))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": "b" * 64}, r'its pretrained weights is "a+", expected "b+"'),
+        ({"seed": 1}, "its seed is 0, expected 1"),
+    ],
+)
+def test_a_state_of_other_weights_or_another_seed_is_refused(tmp_path, change, message):
+    path = tmp_path / "state.safetensors"
+    run = trainer(build(Toy), checkpoint=path)
+    run.settings = dataclasses.replace(run.settings, weights="a" * 64)
+    run._save(path)
+    run.settings = dataclasses.replace(run.settings, **change)
+    with pytest.raises(Fault, match=message):
+        run.resume()
+
+
+def test_a_state_of_other_images_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    run = trainer(build(Toy), checkpoint=path)
+    run._save(path)
+    run.data = dataclasses.replace(run.data, fingerprint="1" * 32)
+    with pytest.raises(Fault, match=r'its images is "0+", expected "1+"'):
+        run.resume()
+
+
+def test_a_run_stopped_after_its_last_step_trains_no_step_again(tmp_path):
+    path = tmp_path / "state.safetensors"
+    whole = trainer(build(SoftTree), checkpoint=path)
+    whole.fit()
+    again = trainer(build(SoftTree), checkpoint=path)
+    assert again.resume()
+    assert again.state.step == again.total
+    again.step = None
+    again.fit()
+    assert same(again.method.state_dict(), whole.method.state_dict())
 
 
 def test_a_checkpoint_of_another_run_is_refused_with_what_differs(tmp_path):
@@ -135,6 +175,40 @@ def test_two_micro_batches_are_one_batch(toy):
     assert difference(*(run.method.state_dict() for run in runs)) < 1e-12
 
 
+@dataclasses.dataclass(frozen=True)
+class Several(fingerprint.OneProcess):
+    num_processes: int = 2
+
+
+def test_classes_that_a_split_would_part_are_refused_and_the_lonely_one_is_named():
+    class Three(Groups):
+        def batches(self, labels, size, rng):
+            return [[0, 4, 1, 5, 2, 6]]  # classes 0 0 1 1 2 2: a half ends within the second
+
+    trainer(build(Three))
+    with pytest.raises(Usage, match=r"Three compares images within a batch: the 3 that a process sees at once hold 1 of class 'b', expected at least 2"):
+        Trainer(build(Three), data(), Several(), Settings())
+
+
+def test_a_loss_sees_as_many_images_at_once_as_its_paper_says_on_fewer_devices():
+    seen = []
+
+    class Watched(Toy):
+        over_batch = True
+
+        def losses(self, images, labels):
+            seen.append(len(images))
+            return super().losses(images, labels)
+
+    for images_per_loss, processes, expected in ((None, 1, 8), (4, 1, 4), (4, 2, 4), (16, 1, 8)):
+        run = Trainer(build(Watched, images_per_loss=images_per_loss), data(), Several(num_processes=processes), Settings())
+        assert run.images_per_loss == expected
+    run = trainer(build(Watched, images_per_loss=4))
+    run.fit()
+    assert set(seen) == {4}
+    assert run.updates == EPOCHS * PER_EPOCH
+
+
 def test_a_loss_over_the_batch_is_not_split_into_micro_batches():
     with pytest.raises(Usage, match="Groups's loss is over the whole batch"):
         trainer(build(Groups, micro_batches=2))
@@ -160,6 +234,16 @@ def test_two_processes_end_with_the_same_weights(two_processes, toy):
     assert same({k: v for k, v in ours.items() if k not in apart}, {k: v for k, v in theirs.items() if k not in apart})
 
 
+def test_all_processes_take_the_best_weights_once_they_are_written(two_processes):
+    ours, theirs = (torch.load(two_processes / f"best-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert same(ours, theirs)
+
+
+def test_ctrl_c_in_one_process_stops_all_after_the_same_step(two_processes):
+    assert [(two_processes / f"stopped-{rank}").read_text(encoding="utf-8") for rank in (0, 1)] == ["20", "20"]
+    assert checkpoints.read(two_processes / "stopped.safetensors")[0]["state"]["step"] == 20
+
+
 @pytest.mark.parametrize("toy", [SoftTree, Centres, Groups, Coarse])
 def test_two_processes_are_one_process_with_the_same_batch(two_processes, toy):
     alone = trainer(build(toy))
@@ -173,15 +257,10 @@ def test_the_fingerprints_steps_agree_on_one_thread_and_two(toy):
     before = torch.get_num_threads()
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found.append(fingerprint.compute(build(TOYS[toy], dropout=0.3), build(TOYS[toy], dropout=0.3).recipe))
+        found.append(fingerprint.compute(build(TOYS[toy], dropout=0.3)))
     torch.set_num_threads(before)
-    one, two = found
-    assert [row.keys() for row in one["losses"]] == [row.keys() for row in two["losses"]]
-    for row, other in zip(one["losses"], two["losses"], strict=True):
-        assert row["phase"] == other["phase"]
-        assert all(math.isclose(row[key], other[key], rel_tol=1e-10) for key in row if key != "phase")
-    assert math.isclose(one["logits"]["projection"], two["logits"]["projection"], rel_tol=1e-10)
-    assert {row["phase"] for row in one["losses"]} == {build(TOYS[toy]).phase(epoch, EPOCHS) for epoch in range(EPOCHS)}
+    assert fingerprint.differences(*found) == []
+    assert {row["phase"] for row in found[0]["computed"]["losses"]} == {build(TOYS[toy]).phase(epoch, EPOCHS) for epoch in range(EPOCHS)}
 
 
 # ------------------------------------------------------------------------------------------------------------ the hooks
@@ -205,13 +284,13 @@ def test_a_frozen_phase_leaves_the_backbone_to_the_bit():
     run = trainer(build(SoftTree))
     before = run.method.backbone[3].weight.clone()
     seen = []
-    step = run._step
+    step = run.step
 
     def watch(images, labels):
         step(images, labels)
         seen.append(torch.equal(run.method.backbone[3].weight, before))
 
-    run._step = watch
+    run.step = watch
     run.fit()
     assert seen == [True] * 2 * PER_EPOCH + [False] * 2 * PER_EPOCH
 
@@ -219,13 +298,13 @@ def test_a_frozen_phase_leaves_the_backbone_to_the_bit():
 def test_batchnorm_stands_still_in_the_phase_that_says_so():
     run = trainer(build(Alternating))
     means = []
-    step = run._step
+    step = run.step
 
     def watch(images, labels):
         step(images, labels)
         means.append(run.method.norm.running_mean.clone())
 
-    run._step = watch
+    run.step = watch
     run.fit()
     moved = [not torch.equal(before, after) for before, after in itertools.pairwise(means)]
     assert moved == [number // PER_EPOCH % 2 == 0 for number in range(1, 4 * PER_EPOCH)]
@@ -242,6 +321,25 @@ def test_a_centre_is_the_last_image_of_its_class_in_the_batch():
     assert (method.centres[[1, 3]] == 0).all()
 
 
+def test_nothing_is_kept_for_gradients_before_an_epoch_and_at_its_end():
+    modes = []
+
+    class Watched(Toy):
+        def prepare(self, epoch, train):
+            modes.append(torch.is_grad_enabled())
+
+    trainer(build(Watched)).fit()
+    assert modes == [False] * (EPOCHS + 1)
+
+
+def test_a_term_that_only_some_steps_have_is_averaged_over_those():
+    progress = Progress(log=None)
+    with progress.training(4, 0):
+        for terms in ({"a": torch.tensor(2.0)}, {"a": torch.tensor(4.0), "b": torch.tensor(6.0)}):
+            progress.step(terms)
+        assert progress.read(2, epoch=0, rates={}) == {"a": 3.0, "b": 6.0}
+
+
 def test_coarse_levels_size_the_heads_and_are_measured_under_their_own_name():
     run = trainer(build(Coarse))
     assert run.method.levels["order"].out_features == 2
@@ -251,7 +349,7 @@ def test_coarse_levels_size_the_heads_and_are_measured_under_their_own_name():
 
 def test_groups_stay_whole_in_every_batch():
     labels = data().train.labels
-    for batch in trainer(build(Groups))._epoch_batches(0):
+    for batch in trainer(build(Groups)).epoch_batches(0):
         assert [labels[index] for index in batch] == [0, 0, 1, 1, 2, 2, 3, 3]
 
 

@@ -21,6 +21,13 @@ class UniformRollout(TransFG):
         return tokens, uniform, strongest_patch(uniform, self.backbone.prefix)
 
 
+class AllPatches(TransFG):
+    """Without selection: the part layer sees every token, as a plain ViT's last block does."""
+
+    def class_token(self, tokens, selected):
+        return self.backbone.norm(self.part_layer(tokens))[:, 0]
+
+
 class WithoutContrast(TransFG):
     """Cross-entropy alone."""
 
@@ -163,3 +170,23 @@ def test_without_the_contrastive_loss_the_backbone_gets_another_gradient():
         torch.autograd.grad(sum(one.losses(images(), labels()).values()), one.backbone.model.cls_token)[0] for one in (method, ablated)
     ]
     assert not torch.allclose(*gradients)
+
+
+def test_with_all_patches_in_the_part_layer_unselected_ones_count():
+    method, ablated = build(TransFG).eval(), build(AllPatches).eval()
+    assert torch.equal(method.classifier.weight, ablated.classifier.weight)
+    tokens, _, selected = ablated.select(images(1))
+    other = next(place for place in range(1, tokens.shape[1]) if place not in selected[0].tolist())
+    changed = tokens.clone()
+    changed[:, other] += torch.randn(64, generator=torch.Generator().manual_seed(2))
+    assert not torch.allclose(ablated.class_token(changed, selected), ablated.class_token(tokens, selected))
+    assert not torch.allclose(method(images()), ablated(images()))
+
+
+def test_embeddings_and_mlps_are_dropped_out_in_training_alone_and_attention_never():
+    method = build(TransFG, dropout=0.1)
+    rates = {name: module.p for name, module in method.named_modules() if isinstance(module, torch.nn.Dropout)}
+    assert {name for name, rate in rates.items() if rate == 0.1} == {name for name in rates if "mlp" in name or "pos_drop" in name}
+    assert {rate for name, rate in rates.items() if "attn" in name} == {0.0}
+    assert len([name for name in rates if "part_layer.mlp" in name]) == 2
+    assert torch.equal(method.eval()(images()), build(TransFG, dropout=0.0).eval()(images()))

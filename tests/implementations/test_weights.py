@@ -61,6 +61,18 @@ def test_a_file_of_weights_is_loaded_and_its_hash_kept(tmp_path):
     assert loaded == weights.Loaded("file mine.safetensors", hashlib.sha256(path.read_bytes()).hexdigest())
 
 
+@pytest.mark.parametrize("name", ["densenet121", "convnext_atto", "mobilenetv3_small_050", "tf_efficientnet_lite0", "vgg11"])
+def test_weights_with_timms_names_are_loaded_into_every_kind_of_cnn(tmp_path, name):
+    torch.manual_seed(1)
+    small = {"vgg11": {"mlp_ratio": 0.01}}.get(name, {})  # its classifier, which isn't used, has 120 million parameters
+    model = timm.create_model(name, **small).eval()
+    save_file(model.state_dict(), tmp_path / "mine.safetensors")
+    backbone, _ = backbones.create(wanted(name), weights.Source(file=tmp_path / "mine.safetensors"))
+    images = torch.randn(1, 3, 64, 64)
+    expected = model.forward_intermediates(images, intermediates_only=True)[-1]
+    assert torch.allclose(backbone.eval()(images)[-1], expected, atol=1e-5)
+
+
 def test_positions_of_another_size_are_resized(tmp_path):
     path = tmp_path / "vit.safetensors"
     save_file(load_file(weights.SHIPPED / "finch_vit.safetensors"), path)
@@ -99,6 +111,8 @@ def test_a_file_that_isnt_there_is_named(tmp_path):
     ("name", "families", "message"),
     [
         ("resnet51", ("cnn",), "neither Finch nor timm knows a backbone 'resnet51'; did you mean 'resnet5"),
+        ("resnet18.foo", ("cnn",), "neither Finch nor timm knows a backbone 'resnet18.foo'; did you mean 'resnet18"),
+        ("swin_tiny_patch4_window7_224", ("cnn",), r"swin_tiny_patch4_window7_224 is no CNN that can be used at 224 px: its maps aren't \(B, C, H, W\)"),
         ("finch_vit", ("cnn",), "finch_vit is a vision transformer; this method works on a CNN"),
         ("resnet18", ("vit",), "resnet18 is a CNN; this method works on a vision transformer"),
         ("beit_base_patch16_224", ("vit",), "beit_base_patch16_224 is a Beit; expected a plain VisionTransformer"),

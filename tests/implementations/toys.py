@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from accelerate.utils import gather
 from torch import nn
 
 from implementations.common.data import Data, Split
+from implementations.common.interrupt import Interrupted
 from implementations.common.method import Classes, Method
 from implementations.common.recipes import Recipe, op
 from implementations.common.schedules import Cosine
@@ -184,6 +187,7 @@ class Groups(Toy):
     """A loss over whole groups of a class, side by side in the batch."""
 
     over_batch = True
+    least_per_class = 2
 
     def batches(self, labels, size, rng):
         queues = {label: [i for i, found in enumerate(labels) if found == label] for label in sorted(set(labels))}
@@ -253,9 +257,39 @@ def trainer(method: Method, *, checkpoint: Path | None = None, workers: int = 0,
     return Trainer(method, data(), accelerator, Settings(seed=0, workers=workers, checkpoint=checkpoint, save_every=save_every))
 
 
+def best_on_validation(out: Path) -> Trainer:
+    """A run without buffers whose first process is slow to write its best weights: the other has to wait for them."""
+    run = trainer(build(Toy, selection="best on validation", epochs=1), checkpoint=out / "state.safetensors")
+    write = run._save
+    run._save = lambda path: (time.sleep(1), write(path))
+    run.fit()
+    return run
+
+
+def stopped(out: Path) -> int:
+    """The step after which a run ends that Ctrl-C reaches in one process alone."""
+    run = trainer(build(Toy, epochs=8), checkpoint=out / "stopped.safetensors")
+    step = run.step
+
+    def interrupt(images, labels):
+        if run.state.step == 12 and run.accelerator.process_index == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(images, labels)
+
+    run.step = interrupt
+    try:
+        run.fit()
+    except Interrupted:
+        return run.state.step
+    return -1
+
+
 def main() -> None:
     """Under torchrun: trains every toy, and saves each process's weights."""
     out = Path(os.environ["TOYS_OUT"])
+    best = best_on_validation(out)
+    torch.save(best.method.state_dict(), out / f"best-{best.accelerator.process_index}.pt")
+    (out / f"stopped-{best.accelerator.process_index}").write_text(str(stopped(out)), encoding="utf-8")
     for name, toy in TOYS.items():
         one = trainer(build(toy))
         one.fit()

@@ -33,7 +33,7 @@ BROKEN = [
      'results[0].labels: feathers has no labels "genus"'),
     (KESTREL, "input_size: 448\n    split: test", "input_size: 448\n    split: test\n    labels: species", "23:13", "split-unknown",
      'results[0].labels: "species" is the finest level of feathers; leave `labels` out'),
-    (MANIFEST, "leaderboards:\n", "leaderboards:\n  - {dataset: feathers, metric: top-1, split: train}\n", "27:5", "leaderboard-metric-unknown",
+    (MANIFEST, "leaderboards:\n", "leaderboards:\n  - {dataset: feathers, metric: top-1, split: train}\n", "30:5", "leaderboard-metric-unknown",
      "leaderboards[1]: a second leaderboard for feathers; keep one"),
     (KESTREL, '"2103.00010"', "2003.05230", "7:14", "field-type",
      'ids.arxiv: found the number 2003.05230, expected a text; put it in double quotes: "2003.05230"'),
@@ -86,11 +86,11 @@ BROKEN = [
     (FEATHERS, "year: 2019", "year: !!python/object:os.system 2019", "3:7", "yaml-syntax", "could not determine a constructor"),
     (FEATHERS, 'name: "Feathers"', "name: Feathers", "2:1", "not-normal", "run `python -m tools.normalize catalog/datasets/feathers.yaml`"),
     (FEATHERS, "year: 2019", "year: 2019\n---", "4:1", "yaml-syntax", "expected a single document"),
-    (MANIFEST, "- {dataset: feathers, metric: top-1, split: test}", "- {dataset: fur, metric: top-1, split: test}", "26:15", "reference-unknown", 'no dataset "fur"'),
-    (MANIFEST, "split: test}", "split: tset}", "26:47", "leaderboard-metric-unknown", 'feathers has no split "tset"; did you mean "test"?'),
-    (MANIFEST, "metric: top-1, split", "metric: top-5, split", "26:33", "leaderboard-metric-unknown", 'no metric "top-5"'),
-    (MANIFEST, "short: JB, kind: journal", "short: JB, kind: journal, aliases: [ICB]", "29:7", "alias-taken", '"ICB" names the venue icb already'),
-    (MANIFEST, "  listed: {name", "  trusted: {name", "12:3", "levels-defined", "found trusted, sourced, expected listed, sourced"),
+    (MANIFEST, "- {dataset: feathers, metric: top-1, split: test}", "- {dataset: fur, metric: top-1, split: test}", "29:15", "reference-unknown", 'no dataset "fur"'),
+    (MANIFEST, "split: test}", "split: tset}", "29:47", "leaderboard-metric-unknown", 'feathers has no split "tset"; did you mean "test"?'),
+    (MANIFEST, "metric: top-1, split", "metric: top-5, split", "29:33", "leaderboard-metric-unknown", 'no metric "top-5"'),
+    (MANIFEST, "short: JB, kind: journal", "short: JB, kind: journal, aliases: [ICB]", "32:7", "alias-taken", '"ICB" names the venue icb already'),
+    (MANIFEST, "  listed: {name", "  trusted: {name", "12:3", "levels-defined", "found trusted, sourced, reproduced-by-others, reproduced, contested, expected listed, sourced"),
 ]
 # fmt: on
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from tools.catalog import Catalog
 from tools.pages import data, lists, papers
 from tools.pages.addresses import Page, entry_address
-from tools.pages.runs import Runs
+from tools.pages.records import Runs
 
 
 def all_pages(catalog: Catalog, runs: Runs) -> Iterator[Page]:
     """Every rendered page; `runs` are our own, from their records."""
-    yield lists.home(catalog)
+    yield lists.home(catalog, runs)
     yield papers.papers(catalog)
     yield from (papers.paper(catalog, paper_id, runs) for paper_id in catalog.papers)
-    yield data.leaderboards(catalog)
-    yield from (data.leaderboard(catalog, index) for index in range(len(catalog.manifest.leaderboards)))
+    yield data.leaderboards(catalog, runs)
+    yield from (data.leaderboard(catalog, runs, index) for index in range(len(catalog.manifest.leaderboards)))
     yield lists.approaches(catalog)
     yield data.datasets(catalog)
     yield from (data.dataset(catalog, dataset_id, runs) for dataset_id in catalog.datasets)

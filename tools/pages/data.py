@@ -9,22 +9,23 @@ from typing import Any
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
 from tools.pages.parts import board_card, board_rows, show_correction, show_link
+from tools.pages.records import Runs
 from tools.pages.rows import board_row
-from tools.pages.runs import Runs, on_dataset
+from tools.pages.runs import on_dataset
 
 
-def leaderboards(catalog: Catalog) -> Page:
+def leaderboards(catalog: Catalog, runs: Runs) -> Page:
     """The list of leaderboards."""
     data = {
         "meta": meta(
             "Leaderboards", "One table of results a dataset, each with its protocol and its sources.", hide=["navigation", "toc"]
         ),
-        "boards": [board_card(catalog, board.dataset) for board in catalog.manifest.leaderboards],
+        "boards": [board_card(catalog, runs, board.dataset) for board in catalog.manifest.leaderboards],
     }
     return "leaderboards/index.md", "leaderboards.md.j2", data
 
 
-def leaderboard(catalog: Catalog, index: int) -> Page:
+def leaderboard(catalog: Catalog, runs: Runs, index: int) -> Page:
     """One dataset's results, the best first, without ranks."""
     board = catalog.manifest.leaderboards[index]
     metric, entry = catalog.manifest.metrics[board.metric], catalog.datasets[board.dataset]
@@ -39,7 +40,7 @@ def leaderboard(catalog: Catalog, index: int) -> Page:
         "metric": metric,
         "split": board.split,
         "images": entry.splits[board.split],
-        "rows": board_rows(catalog, board.dataset),
+        "rows": board_rows(catalog, runs, board.dataset),
     }
     return f"leaderboards/{board.dataset}.md", "leaderboard.md.j2", data
 
@@ -72,7 +73,7 @@ def _images(splits: dict[str, int]) -> int:
 def dataset(catalog: Catalog, dataset_id: str, runs: Runs) -> Page:
     """One dataset: numbers, files, pitfalls, and the results on it."""
     entry = catalog.datasets[dataset_id]
-    rows = [board_row(catalog, i, r) for i, p in catalog.papers.items() for r in p.results or () if r.dataset == dataset_id]
+    rows = [board_row(catalog, runs, i, r) for i, p in catalog.papers.items() for r in p.results or () if r.dataset == dataset_id]
     data = {
         "meta": meta(entry.name or entry.title, entry.summary, hide=["navigation"]),
         "id": dataset_id,

@@ -10,22 +10,23 @@ from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
 from tools.pages.papers import paper_card
 from tools.pages.parts import CORRECTION_KINDS, all_corrections, board_card, board_rows, show_link, shown_name
+from tools.pages.records import Runs
 from tools.pages.rows import badge
 
 NEWEST = 6
 
 
-def home(catalog: Catalog) -> Page:
+def home(catalog: Catalog, runs: Runs) -> Page:
     """What Finch is, how to read a number, and where to go on."""
-    results = [result for paper in catalog.papers.values() for result in paper.results or ()]
-    counts = Counter(badge(catalog, result)["id"] for result in results)
+    results = [(paper_id, result) for paper_id, paper in catalog.papers.items() for result in paper.results or ()]
+    counts = Counter(badge(catalog, runs, *result)["id"] for result in results)
     listed = all_corrections(catalog)
     data = {
         "meta": meta(
             f"{catalog.manifest.name} · {catalog.manifest.tagline}", catalog.manifest.tagline, hide=["navigation", "toc"]
         ),
         "name": catalog.manifest.name,
-        "example": _example(catalog),
+        "example": _example(catalog, runs),
         "newest": _newest(catalog),
         "numbers": [
             (len(catalog.papers), "papers", "papers/"),
@@ -36,7 +37,7 @@ def home(catalog: Catalog) -> Page:
         "levels": [
             {"id": level_id, "term": term, "count": counts[level_id]} for level_id, term in catalog.manifest.levels.items()
         ],
-        "boards": [board_card(catalog, board.dataset) for board in catalog.manifest.leaderboards],
+        "boards": [board_card(catalog, runs, board.dataset) for board in catalog.manifest.leaderboards],
         "approaches": [
             (approach_id, term.name, sum(approach_id in p.approaches for p in catalog.papers.values()))
             for approach_id, term in catalog.manifest.approaches.items()
@@ -47,11 +48,12 @@ def home(catalog: Catalog) -> Page:
     return "index.md", "home.md.j2", data
 
 
-def _example(catalog: Catalog) -> dict[str, Any] | None:
+def _example(catalog: Catalog, runs: Runs) -> dict[str, Any] | None:
     """The number on which the home page shows how to read one: the best sourced, of these the one with the fullest protocol."""
-    levels = list(catalog.manifest.levels)
-    rows = [row for board in catalog.manifest.leaderboards for row in board_rows(catalog, board.dataset)]
+    levels = [level for level in catalog.manifest.levels if level != "contested"]
+    rows = [row for board in catalog.manifest.leaderboards for row in board_rows(catalog, runs, board.dataset)]
     known = ("backbone", "pretraining", "input_size", "split", "extra", "test_time", "training")
+    rows = [row for row in rows if row["level"]["id"] in levels]
     return max(rows, key=lambda row: (levels.index(row["level"]["id"]), sum(bool(row[f]) for f in known)), default=None)
 
 

@@ -9,8 +9,9 @@ from tools.bibtex import bibtex
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, entry_address, issue, meta
 from tools.pages.parts import show_correction, show_link
-from tools.pages.rows import badge, protocol_row
-from tools.pages.runs import Runs, implementation
+from tools.pages.records import Runs
+from tools.pages.rows import badge, claim_row, protocol_row
+from tools.pages.runs import implementation
 from tools.schema import Paper
 
 
@@ -67,22 +68,22 @@ def paper(catalog: Catalog, paper_id: str, runs: Runs) -> Page:
         "links": [show_link(link) for link in entry.links or ()],
         "approaches": [(a, manifest.approaches[a]) for a in entry.approaches],
         "mechanisms": [(m, manifest.mechanisms[m]) for m in entry.mechanisms or ()],
-        "results": [protocol_row(catalog, result) for result in entry.results or ()],
+        "results": [claim_row(catalog, runs, paper_id, result) for result in entry.results or ()],
         "reproductions": [protocol_row(catalog, run) for run in entry.reproductions or ()],
         "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
         "bibtex": bibtex(entry, manifest),
         "implementation": implementation(catalog, runs, paper_id, entry),
-        "missing": _missing(catalog, paper_id),
+        "missing": _missing(catalog, runs, paper_id),
         "report": issue(catalog, f"{entry.name or entry.title}: ", f"Entry: catalog/papers/{paper_id}.yaml\n\n"),
         "list": manifest.seed_list,
     }
     return f"papers/{paper_id}.md", "paper.md.j2", data
 
 
-def _missing(catalog: Catalog, paper_id: str) -> list[dict[str, str]]:
+def _missing(catalog: Catalog, runs: Runs, paper_id: str) -> list[dict[str, str]]:
     """What the entry lacks, and a prefilled form to give it."""
     entry = catalog.papers[paper_id]
-    listed = sum(badge(catalog, result)["id"] == "listed" for result in entry.results or ())
+    listed = sum(badge(catalog, runs, paper_id, result)["id"] == "listed" for result in entry.results or ())
     lacks = {
         "an official implementation that we could find": not any(
             link.kind == "code" and link.official for link in entry.links or ()

@@ -6,6 +6,7 @@ from typing import Any
 
 from tools.catalog import Catalog
 from tools.pages.addresses import entry_address
+from tools.pages.records import Runs
 from tools.pages.rows import board_row, spelled
 from tools.schema import Correction, Entry, Link
 
@@ -73,12 +74,12 @@ def shown_name(entry: Entry) -> str:
     return entry.name or entry.title
 
 
-def board_rows(catalog: Catalog, dataset_id: str) -> list[dict[str, Any]]:
+def board_rows(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
     """A leaderboard's rows, the best first: its dataset, metric and finest labels, on its split or on one that isn't stated."""
     board = next(b for b in catalog.manifest.leaderboards if b.dataset == dataset_id)
     better = -1 if catalog.manifest.metrics[board.metric].direction == "higher" else 1
     rows = [
-        board_row(catalog, paper_id, result)
+        board_row(catalog, runs, paper_id, result)
         for paper_id, entry in catalog.papers.items()
         for result in entry.results or ()
         if (result.dataset, result.metric, result.labels) == (board.dataset, board.metric, None)
@@ -87,11 +88,11 @@ def board_rows(catalog: Catalog, dataset_id: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (better * row["number"], row["method"].casefold()))
 
 
-def board_card(catalog: Catalog, dataset_id: str) -> dict[str, Any]:
+def board_card(catalog: Catalog, runs: Runs, dataset_id: str) -> dict[str, Any]:
     """A leaderboard in a list of them."""
-    rows = board_rows(catalog, dataset_id)
+    rows = board_rows(catalog, runs, dataset_id)
     entry = catalog.datasets[dataset_id]
-    sourced = sum(row["level"]["id"] == "sourced" for row in rows)
+    sourced = sum(row["level"]["id"] != "listed" for row in rows)
     return {
         "id": dataset_id,
         "name": shown_name(entry),

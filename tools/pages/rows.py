@@ -6,6 +6,7 @@ from typing import Any
 
 from tools.catalog import Catalog
 from tools.number import digits
+from tools.pages.records import Runs
 from tools.schema import FieldSource, Protocol, Reproduction, Result, ResultSource
 from tools.trust import agrees, differs, level
 
@@ -26,17 +27,17 @@ def spelled(field: str) -> str:
     return f"link to {name}" if group == "links" else name
 
 
-def badge(catalog: Catalog, result: Result) -> dict[str, str]:
-    """A result's level and what it means."""
-    level_id = level(result)
-    term = catalog.manifest.levels[level_id]
-    return {"id": level_id, "name": term.name, "meaning": term.definition}
+def badge(catalog: Catalog, runs: Runs, paper_id: str, result: Result) -> dict[str, str]:
+    """How far a paper's claim can be trusted, what that means, and on which runs it rests."""
+    found = level(catalog, catalog.papers[paper_id], result, runs.of(catalog, paper_id))
+    term = catalog.manifest.levels[found.id]
+    return {"id": found.id, "name": term.name, "meaning": f"{term.definition} {found.reason or ''}".strip()}
 
 
-def board_row(catalog: Catalog, paper_id: str, result: Result) -> dict[str, Any]:
+def board_row(catalog: Catalog, runs: Runs, paper_id: str, result: Result) -> dict[str, Any]:
     """A result in a table of several papers' results."""
     entry = catalog.papers[paper_id]
-    return protocol_row(catalog, result) | {
+    return claim_row(catalog, runs, paper_id, result) | {
         "paper": paper_id,
         "method": entry.name or entry.title,
         "year": entry.year,
@@ -74,7 +75,12 @@ def protocol_row(catalog: Catalog, protocol: Protocol) -> dict[str, Any]:
             "locator": protocol.locator,
         }
     sources = [source_line(catalog, protocol, source) for source in protocol.sources]
-    return row | {"level": badge(catalog, protocol), "sources": sources, "fields": _field_lines(catalog, protocol)}
+    return row | {"sources": sources, "fields": _field_lines(catalog, protocol)}
+
+
+def claim_row(catalog: Catalog, runs: Runs, paper_id: str, result: Result) -> dict[str, Any]:
+    """A paper's claim, with its level."""
+    return protocol_row(catalog, result) | {"level": badge(catalog, runs, paper_id, result)}
 
 
 def source_line(catalog: Catalog, result: Result, source: ResultSource) -> dict[str, Any]:

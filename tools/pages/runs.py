@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +10,11 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from implementations.common.records import Broken, Record, decode, on_images_of, read_all
+from implementations.common.records import Budget, Record, decode, on_images_of
 from implementations.common.statistics import paired
 from tools.catalog import Catalog
+from tools.pages.records import Runs
 from tools.schema import Paper
-
-Key = tuple[str, int, str, str, str]
-"""What runs have to share to be compared: a record's budget."""
-
-
-@dataclass(frozen=True)
-class Runs:
-    """The run records of each paper, and where the repository is that they lie in."""
-
-    root: Path | None = None
-    records: Mapping[str, list[tuple[Path, Record]]] = field(default_factory=dict)
-
-    def pictures(self, catalog: Catalog) -> dict[str, Path]:
-        """The pictures that pages show, by their path below the docs folder."""
-        implemented = (paper for paper, entry in catalog.papers.items() if entry.implementation)
-        shown = (_picture(paper, self.records.get(paper, [])) for paper in implemented)
-        return {picture["path"]: picture["file"] for picture in shown if picture}
-
-
-def read_runs(root: Path) -> Runs:
-    """All records of a repository, each read once. Raises records.Broken, which names the file."""
-    folder = root / "implementations" / "records"
-    folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return Runs(root, {path.name: [_in_place(*one) for one in read_all(path)] for path in folders})
-
-
-def _in_place(path: Path, record: Record) -> tuple[Path, Record]:
-    """A record that lies in its paper's folder, its picture beside it. Raises records.Broken where it doesn't."""
-    if record.paper != path.parent.name:
-        raise Broken(f"{path}: a record of {record.paper}, so it belongs into the folder {record.paper}")
-    if record.picture is not None and not path.with_name(record.picture).is_file():
-        raise Broken(f"{path}: its picture {record.picture} isn't beside it")
-    return path, record
 
 
 def implementation(catalog: Catalog, runs: Runs, paper_id: str, entry: Paper) -> dict[str, Any] | None:
@@ -70,13 +36,13 @@ def implementation(catalog: Catalog, runs: Runs, paper_id: str, entry: Paper) ->
         },
         "carried": "demo-checked" if any(_is_demo(record) for _, record in records) else "none",
         "groups": _groups(catalog, runs, records),
-        "picture": _picture(paper_id, records),
+        "picture": _picture(runs, paper_id),
         "source": _highlighted(source.read_text(encoding="utf-8")) if source and source.is_file() else None,
     }
 
 
 def _is_demo(record: Record) -> bool:
-    return record.variant is None and record.dataset.name == "synthetic-finches"
+    return record.label is None and record.dataset.name == "synthetic-finches"
 
 
 def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
@@ -84,7 +50,7 @@ def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
     rows = []
     for paper, records in runs.records.items():
         for key, group in _by_key(record for _, record in records if record.dataset.name == dataset_id).items():
-            if own := [record for record in group if record.variant is None]:
+            if own := [record for record in group if record.label is None]:
                 entry = catalog.papers.get(paper)
                 summary = _means(own, _baseline(runs, key))
                 rows.append(
@@ -103,25 +69,25 @@ def _groups(catalog: Catalog, runs: Runs, records: list[tuple[Path, Record]]) ->
     return [_group(catalog, group, _baseline(runs, key)) for key, group in _by_key(record for _, record in records).items()]
 
 
-def _by_key(records: Any) -> dict[Key, list[Record]]:
-    groups: dict[Key, list[Record]] = defaultdict(list)
+def _by_key(records: Any) -> dict[Budget, list[Record]]:
+    groups: dict[Budget, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.budget].append(record)
     return {key: sorted(group, key=lambda record: record.seed) for key, group in groups.items()}
 
 
-def _baseline(runs: Runs, key: Key) -> dict[int, Record]:
+def _baseline(runs: Runs, key: Budget) -> dict[int, Record]:
     """The baseline's records that these can be compared with, by seed."""
     alike = _by_key(record for _, record in runs.records.get("baseline", [])).get(key, [])
-    return {record.seed: record for record in alike if record.variant is None}
+    return {record.seed: record for record in alike if record.label is None}
 
 
 def _group(catalog: Catalog, group: list[Record], baseline: dict[int, Record]) -> dict[str, Any]:
-    own = [record for record in group if record.variant is None]
+    own = [record for record in group if record.label is None]
     ablated: dict[str, list[Record]] = defaultdict(list)
     for record in group:
-        if record.variant is not None:
-            ablated[record.variant].append(record)
+        if record.label is not None:
+            ablated[record.label].append(record)
     # What is told of the protocol is the method's own, an ablation's only where there is nothing else.
     first, dataset = (own or group)[0], catalog.datasets.get(group[0].dataset.name)
     return {
@@ -201,18 +167,11 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     ]
 
 
-def _picture(paper: str, records: list[tuple[Path, Record]]) -> dict[str, Any] | None:
-    """The picture of the method's own run with the lowest seed."""
-    drawn = [(record.seed, path, record) for path, record in records if record.variant is None and record.picture]
-    if not drawn:
+def _picture(runs: Runs, paper_id: str) -> dict[str, Any] | None:
+    found = runs.picture(paper_id)
+    if found is None:
         return None
-    seed, path, record = min(drawn, key=lambda one: (one[0], one[1].name))
-    return {
-        "path": f"assets/runs/{paper}.webp",
-        "file": path.with_name(record.picture),
-        "seed": seed,
-        "count": len(record.evidence),
-    }
+    return {"path": f"assets/runs/{paper_id}.webp", "seed": found[1].seed, "count": len(found[1].evidence)}
 
 
 def _highlighted(source: str) -> dict[str, str]:

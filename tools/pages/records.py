@@ -1,0 +1,58 @@
+"""Our own runs, read from their records once for all pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from implementations.common.records import Broken, Record, read_all
+from tools.catalog import Catalog
+from tools.protocols import facts_of_record
+from tools.trust import Run
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The run records of each paper, and where the repository is that they lie in."""
+
+    root: Path | None = None
+    records: Mapping[str, list[tuple[Path, Record]]] = field(default_factory=dict)
+
+    def pictures(self, catalog: Catalog) -> dict[str, Path]:
+        """The pictures that pages show, by their path below the docs folder."""
+        implemented = (paper for paper, entry in catalog.papers.items() if entry.implementation)
+        shown = {paper: self.picture(paper) for paper in implemented}
+        return {f"assets/runs/{paper}.webp": found[0] for paper, found in shown.items() if found}
+
+    def picture(self, paper_id: str) -> tuple[Path, Record] | None:
+        """The picture of the method's own run with the lowest seed, and that run."""
+        drawn = [one for one in self.records.get(paper_id, []) if one[1].label is None and one[1].picture]
+        if not drawn:
+            return None
+        path, record = min(drawn, key=lambda one: (one[1].seed, one[0].name))
+        return path.with_name(record.picture), record
+
+    def of(self, catalog: Catalog, paper_id: str) -> list[Run]:
+        """A paper's runs as the trust in its claims sees them: values in percent, with their protocol."""
+        return [
+            Run(100 * record.outcome.top1, facts_of_record(record, catalog.manifest, catalog.datasets))
+            for _, record in self.records.get(paper_id, [])
+            if record.label is None
+        ]
+
+
+def read_runs(root: Path) -> Runs:
+    """All records of a repository, each read once. Raises records.Broken, which names the file."""
+    folder = root / "implementations" / "records"
+    folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return Runs(root, {path.name: [_in_place(*one) for one in read_all(path)] for path in folders})
+
+
+def _in_place(path: Path, record: Record) -> tuple[Path, Record]:
+    """A record that lies in its paper's folder, its picture beside it. Raises records.Broken where it doesn't."""
+    if record.paper != path.parent.name:
+        raise Broken(f"{path}: a record of {record.paper}, so it belongs into the folder {record.paper}")
+    if record.picture is not None and not path.with_name(record.picture).is_file():
+        raise Broken(f"{path}: its picture {record.picture} isn't beside it")
+    return path, record
