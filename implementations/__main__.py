@@ -14,10 +14,16 @@ def implemented() -> dict[str, str]:
     """Each implementation's paper id and the first line of its file."""
     found = {}
     for path in sorted(HERE.glob("*.py")):
-        if not path.name.startswith("__"):
-            tree = ast.parse(path.read_text(encoding="utf-8"), path.name)
+        tree = ast.parse(path.read_text(encoding="utf-8"), path.name)
+        if any(_names_its_paper(node) for node in tree.body):
             found[path.stem.replace("_", "-")] = (ast.get_docstring(tree) or "").split("\n", 1)[0]
     return found
+
+
+def _names_its_paper(node: ast.stmt) -> bool:
+    """Whether this is a method's class, which says `paper = …`."""
+    assigned = [target for line in getattr(node, "body", ()) if isinstance(line, ast.Assign) for target in line.targets]
+    return isinstance(node, ast.ClassDef) and any(getattr(target, "id", None) == "paper" for target in assigned)
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from implementations.common.records import Record
 from tools.manifest import Manifest
-from tools.schema import Dataset, Protocol
+from tools.schema import Dataset, Paper, Protocol, Result
 
 FIELDS = ("dataset", "split", "metric", "backbone", "pretraining", "input_size", "extra", "test_time")
 """What has to be known on both sides and the same; selection, epochs and batch are shown beside it."""
@@ -33,6 +33,12 @@ def _spelled(value: Any) -> str:
     if value is None:
         return "not stated"
     return (", ".join(value) or "none") if isinstance(value, list | tuple) else str(value)
+
+
+def claimed(paper: Paper) -> Result:
+    """The one result that a paper's implementation is to reproduce."""
+    chosen = paper.implementation.claim.model_dump(exclude_none=True)
+    return next(result for result in paper.results or () if all(getattr(result, name) == value for name, value in chosen.items()))
 
 
 def facts(protocol: Protocol) -> Facts:

@@ -32,11 +32,12 @@ SITE = ROOT / "site"
 
 
 def render(catalog: Catalog, runs: Runs = Runs()) -> dict[str, str]:  # noqa: B008 - frozen
-    """Every page that is made from the catalog, by its path below the docs folder: ``papers/transfg.md`` and so on.
+    """Every page and file that is made from the catalog, by its path below the docs folder: ``papers/transfg.md`` and so on.
 
     `runs` are our own, from their records; without them a page says that there are none.
     """
     rendered = {path: _page(path, template, data) for path, template, data in pages.all_pages(catalog, runs)}
+    rendered |= pages.files(catalog, runs)
     return rendered | {path: _redirect(path, target, catalog.manifest.site) for path, target in pages.redirects(catalog)}
 
 

@@ -54,17 +54,13 @@ def level(catalog: Catalog, paper: Paper, result: Result, ours: Sequence[Run] = 
         if not (run.by_authors or run.flaw or differences(claimed, facts(run)))
         for value in run.runs or [run.value]
     ]
-    spread = repeated(catalog)
-    judged = [
-        (name, _judge(result.value, runs, spread)) for name, runs in (("reproduced", own), ("reproduced-by-others", others))
-    ]
-    judged = [(name, verdict) for name, verdict in judged if verdict]
-    missed = [verdict for _, verdict in judged if not verdict.holds]
+    judged = {"reproduced": against(catalog, result.value, own), "reproduced-by-others": against(catalog, result.value, others)}
+    judged = {name: place for name, place in judged.items() if place}
+    missed = [place for place in judged.values() if place.side != "match"]
     if missed:
         return Level("contested", missed[0].reason)
-    if judged:
-        name, verdict = judged[0]
-        return Level(name, verdict.reason)
+    for name, place in judged.items():
+        return Level(name, place.reason)
     return Level(from_sources(result))
 
 
@@ -81,10 +77,10 @@ Spread = tuple[float, int]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether a claim lies where one more run would."""
+class Place:
+    """Where runs come out beside a claim: around it (match), above or below it."""
 
-    holds: bool
+    side: str
     reason: str
 
 
@@ -101,23 +97,23 @@ def repeated(catalog: Catalog) -> Spread | None:
     return (sum((len(values) - 1) * variance(values) for values in sets) / freedom, freedom) if sets else None
 
 
-def _judge(claim: float, runs: Sequence[float], pooled: Spread | None) -> Verdict | None:
-    """The claim against the prediction interval of one more run; None without runs, or where no spread is known.
+def against(catalog: Catalog, claim: float, runs: Sequence[float]) -> Place | None:
+    """A claim beside the prediction interval of one more run like these; None without runs, or where no spread is known.
 
-    Three runs or more have a spread of their own; fewer take the pooled one. The claim counts to half a unit of its last digit.
+    Three runs or more have a spread of their own; fewer take the catalog's. The claim counts to half a unit of its last digit.
     """
-    spread = (variance(runs), len(runs) - 1) if len(runs) > 2 else pooled
+    spread = (variance(runs), len(runs) - 1) if len(runs) > 2 else repeated(catalog)
     if not runs or spread is None:
         return None
-    from scipy import special  # where it is needed: to check the catalog alone, nobody waits for it
+    from scipy import special  # where it is needed: who checks the catalog alone doesn't wait for it
 
     half = float(special.stdtrit(spread[1], 0.975)) * math.sqrt(spread[0] * (1 + 1 / len(runs)))
     low, high = fmean(runs) - half, fmean(runs) + half
     rounding = 0.5 * 10.0 ** Decimal(digits(claim)).as_tuple().exponent
-    count = (
-        f"{len(runs)} run{'s' if len(runs) > 1 else ''} of equal protocol ({', '.join(digits(round(run, 2)) for run in runs)})"
-    )
-    return Verdict(low - rounding <= claim <= high + rounding, f"{count}: 95% of further ones lie from {low:.2f} to {high:.2f}.")
+    side = "above" if low > claim + rounding else "below" if high < claim - rounding else "match"
+    found = ", ".join(digits(round(run, 2)) for run in runs)
+    count = f"{len(runs)} run{'s' if len(runs) > 1 else ''} of equal protocol ({found})"
+    return Place(side, f"{count}: 95% of further ones lie from {low:.2f} to {high:.2f}.")
 
 
 # -------------------------------------------------------------------------------------------------------------- comparing values

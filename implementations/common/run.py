@@ -57,7 +57,7 @@ def train(method: type[Method], options: argparse.Namespace) -> int:
             tell_trial(session.console, _trial(session, method, seed))
             continue
         record, path = run(session, method, seed)
-        baseline = run(compared, baseline_method(), seed)[0] if compared else _committed(record)
+        baseline = run(compared, method_of("baseline"), seed)[0] if compared else _committed(record)
         if accelerator.is_main_process:
             tell(console, record, path, baseline, trained=bool(options.compare))
     return 0
@@ -105,7 +105,7 @@ def _for_baseline(method: type[Method], options: argparse.Namespace) -> argparse
     budget = [f"{name}={getattr(recipe, name)}" for name in names if getattr(recipe, name) is not None]
     own = {"changes": budget, "backbone": recipe.backbone, "note": None, "variant": None}
     shared = argparse.Namespace(**vars(options) | own)
-    recipe_of(baseline_method(), shared)  # what can't be meant is said before anything is trained
+    recipe_of(method_of("baseline"), shared)  # what can't be meant is said before anything is trained
     return shared
 
 
@@ -131,9 +131,16 @@ def variant_of(method: type[Method], text: str) -> type[Method]:
     return found
 
 
-def baseline_method() -> type[Method]:
-    """The plain baseline's class."""
-    return importlib.import_module("implementations.baseline").Baseline
+def method_of(paper: str) -> type[Method]:
+    """The class that implements a paper; "baseline" is one, too."""
+    module = importlib.import_module(f"implementations.{paper.replace('-', '_')}")
+    return next(
+        found for found in vars(module).values() if getattr(found, "__module__", "") == module.__name__ and _implements(found)
+    )
+
+
+def _implements(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Method)
 
 
 def _data(options: argparse.Namespace, console: Console) -> Data:

@@ -168,7 +168,7 @@ def gain(table: Table, spread: Spread | None, other: Table, other_spread: Spread
     if variance == 0:
         return Gain(difference, difference, difference, 1.0 if difference == 0 else 0.0)
     p = 2 * special.stdtr(freedom, -abs(difference) / math.sqrt(variance))
-    return Gain(difference, difference - half, difference + half, float(p))
+    return Gain(difference, max(difference - half, -1.0), min(difference + half, 1.0), float(p))
 
 
 Part = tuple[float, float]

@@ -13,9 +13,11 @@ import pytest
 
 from implementations.common.records import Record, Trial, encode, file_name
 from implementations.common.statistics import wilson
+from tools import verdicts
 from tools.catalog import ROOT, load
 from tools.pages.records import read_runs
 from tools.render import main, render, write_docs
+from tools.verdicts import Finding, PaperVerdict, RecordState, Verdicts
 
 LABELS = [0, 0, 1, 1]
 
@@ -67,6 +69,10 @@ def page(tree: Path, name: str = "papers/kestrel.md") -> str:
     return render(catalog, read_runs(tree))[name].split("\n---\n", 1)[1]
 
 
+def carried(html: str) -> str:
+    return re.search(r'class="carried carried--([\w-]+)"', html)[1]
+
+
 def cells(html: str, heading: str) -> list[list[str]]:
     table = html.split(heading, 1)[1].split("<tbody>", 1)[1].split("</tbody>", 1)[0]
     return [[re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in table.split("</tr>")[:-1]]
@@ -79,9 +85,9 @@ def test_a_row_a_seed_stands_beside_the_baseline_of_that_seed(implemented):
         record("baseline", 0, [0, 0, 0, 0]), record("baseline", 1, [0, 0, 1, 0]),
     )  # fmt: skip
     assert cells(page(implemented), "Our runs on") == [
-        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50% (by chance 10%)"],
-        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50% (by chance 10%)"],
-        ["mean", "87.5", "62.5", "+25.0", "50%"],
+        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50% (chance 10%)"],
+        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50% (chance 10%)"],
+        ["expected", "87.5 (47.7 to 100.0)", "62.5 (0.0 to 100.0)", "+25.0 (−20.9 to +70.9)", "50%"],
     ]
 
 
@@ -100,14 +106,8 @@ def test_ablations_are_their_own_table_with_the_difference_to_the_method(impleme
     runs = [record("kestrel", seed, [0, 0, 1, 1]) for seed in (0, 1)]
     ablated = [record("kestrel", seed, [0, 0, 1, 0], variant="NoFeathers") for seed in (0, 1)]
     keep(implemented, *runs, *ablated)
-    assert cells(page(implemented), "What the idea is worth here") == [["NoFeathers", "75.0", "−25.0", "2"]]
+    assert cells(page(implemented), "What the idea is worth here") == [["NoFeathers", "75.0 (0.0 to 100.0)", "−25.0 (−100.0 to +54.6)", "2"]]
     assert len(cells(page(implemented), "Our runs on")) == 3
-
-
-def test_an_ablation_is_compared_over_the_seeds_that_the_method_has_too(implemented):
-    runs = [record("kestrel", 0, [0, 0, 1, 1]), record("kestrel", 1, [1, 1, 0, 0])]
-    keep(implemented, *runs, *(record("kestrel", seed, [0, 0, 1, 0], variant="NoFeathers") for seed in (0, 2)))
-    assert cells(page(implemented), "What the idea is worth here") == [["NoFeathers", "75.0", "−25.0", "2"]]
 
 
 def test_how_it_was_run_is_told_of_the_method_and_not_of_its_ablation(implemented):
@@ -125,23 +125,87 @@ def test_how_it_was_run_is_told_of_the_method_and_not_of_its_ablation(implemente
 def test_an_ablation_alone_is_no_demo_check(implemented):
     finches = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4}
     keep(implemented, record("kestrel", 0, [0, 0, 1, 1], variant="NoFeathers", dataset=finches))
-    assert "<strong>none</strong>" in page(implemented)
+    assert carried(page(implemented)) == "none"
 
 
 def test_a_paper_without_runs_says_so_and_shows_source_and_command(implemented):
     html = page(implemented)
-    assert "No run of it is recorded yet" in html
+    assert carried(html) == "none"
+    assert "no run yet" in html
     assert "make demo PAPER=kestrel" in html
     assert "A &lt;script&gt; of a kestrel" in html
     source = html.split("<details class=\"source\">", 1)[1].split("</details>", 1)[0]
     assert "\n\n" not in source
 
 
-def test_a_run_on_another_dataset_is_no_demo_check(implemented):
-    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]))
-    assert "<strong>none</strong>" in page(implemented)
-    keep(implemented, record("kestrel", 1, [0, 0, 1, 1], dataset={"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4}))
-    assert "<strong>demo-checked</strong>" in page(implemented)
+FINCHES = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"dataset": FINCHES}, "demo-checked"),
+        ({}, "small-scale"),  # the invented catalog's own dataset
+        ({"profile": "paper"}, "small-scale"),  # on another backbone than the claim's
+        ({"profile": "paper", "backbone": {"name": "nest-50", "weights": "x", "sha256": None}}, "paper-scale"),
+        ({"dataset": FINCHES | {"name": "my-birds"}}, "none"),
+        ({"dataset": FINCHES, "changes": ["lr=0.1"]}, "none"),
+        ({"dataset": FINCHES, "changes": ["epochs=60"]}, "demo-checked"),
+    ],
+)
+def test_how_far_an_implementation_was_carried_follows_from_its_records(implemented, changes, expected):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], **changes))
+    assert carried(page(implemented)) == expected
+
+
+def test_a_record_that_the_check_found_wrong_carries_nothing_and_without_a_check_that_is_said(implemented):
+    one = record("kestrel", 0, [0, 0, 1, 1], dataset=FINCHES)
+    keep(implemented, one)
+    assert "Not rechecked in this build." in page(implemented)
+    file = f"implementations/records/kestrel/{file_name(one)}"
+    for findings, expected in (([], "demo-checked"), ([Finding("stale", "recipe.lr")], "none")):
+        state = RecordState(file, "kestrel", findings)
+        verdict = PaperVerdict("kestrel", "stale" if findings else "not comparable", "why <b>")
+        path = implemented / "build" / "verdicts.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(verdicts.to_json(Verdicts(verdicts.key_of(implemented), {"kestrel": verdict}, {file: state})), encoding="utf-8")
+        html = page(implemented)
+        assert carried(html) == expected
+        assert "Not rechecked" not in html
+        assert "why &lt;b&gt;" in html
+    (implemented / "implementations" / "kestrel.py").write_text("other = 1\n", encoding="utf-8")
+    assert "Not rechecked in this build." in page(implemented, "checks.md") or "not rechecked in this build" in page(implemented, "checks.md")
+
+
+def test_the_checks_page_has_a_row_a_paper_with_verdict_and_both_levels(implemented):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], dataset=FINCHES))
+    html = page(implemented, "checks.md")
+    (row,) = cells(html, "Verdicts on implemented papers")
+    assert row == ["Kestrel 2021", "91.7 on Feathers", "sourced", "demo-checked", "not rechecked in this build"]
+    assert cells(html, "Run records") == [["kestrel", "1", "not rechecked", ""]]
+
+
+def test_a_demo_never_raises_the_trust_in_a_claim(implemented):
+    before = re.findall(r'class="level level--([\w-]+)"', page(implemented))
+    keep(implemented, *(record("kestrel", seed, [0, 0, 1, 1], dataset=FINCHES) for seed in range(3)))
+    assert re.findall(r'class="level level--([\w-]+)"', page(implemented)) == before
+
+
+def test_what_the_implementation_had_to_assume_is_said_and_that_no_code_is_public(implemented):
+    source = '"""Kestrel: hovers.\n\nKept: all.\nAssumed: it <hovers>\nfor long.\nWhere paper and code differ: nowhere.\n"""\n'
+    (implemented / "implementations" / "kestrel.py").write_text(source, encoding="utf-8")
+    assert "<strong>Assumed:</strong> it &lt;hovers&gt; for long.</p>" in page(implemented)
+    entry = implemented / "catalog" / "papers" / "kestrel.yaml"
+    entry.write_text(re.sub(r"  - {kind: code.*\n", "", entry.read_text(encoding="utf-8")), encoding="utf-8")
+    assert "<strong>Assumed, as we found no public code:</strong>" in page(implemented)
+
+
+def test_side_by_side_a_gain_is_claimed_only_where_its_adjusted_p_value_says_so(implemented):
+    keep(implemented, *(record("kestrel", seed, [0, 0, 1, 1], dataset=FINCHES) for seed in range(3)), *(record("baseline", seed, [0, 0, 1, 0], dataset=FINCHES) for seed in range(3)))
+    html = page(implemented, "side-by-side.md")
+    assert [row[:4] for row in cells(html, "Methods beside the baseline")] == [["Baseline", "3", "75.0 (0.0 to 100.0)", ""], ["Kestrel", "3", "100.0 (100.0 to 100.0)", "+25.0 (−54.6 to +100.0)"]]
+    assert "<strong>gain</strong>" not in html
+    assert "<svg" in html.split('id="time"')[1].split("## What")[0] if 'id="time"' in html else "<svg" in html
 
 
 def test_trials_and_notes_are_shown_and_escaped(implemented):
@@ -151,10 +215,10 @@ def test_trials_and_notes_are_shown_and_escaped(implemented):
     assert "below &lt;i&gt;it&lt;/i&gt;" in html
 
 
-def test_the_datasets_page_has_a_row_a_method_and_backbone(implemented):
+def test_the_datasets_page_has_a_row_a_method_beside_the_baseline(implemented):
     keep(implemented, record("kestrel", 0, [0, 0, 1, 1]), record("kestrel", 1, [0, 0, 1, 0]), record("baseline", 0, [0, 0, 0, 0]), record("baseline", 1, [0, 0, 0, 0]))
-    rows = cells(page(implemented, "datasets/feathers.md"), 'id="runs"' if 'id="runs"' in page(implemented, "datasets/feathers.md") else "## Our runs")
-    assert [row[1:6] for row in rows] == [["finch_vit", "50.0", "50.0 · 50.0", "", ""], ["finch_vit", "87.5", "100.0 · 75.0", "50.0", "+37.5"]]
+    rows = cells(page(implemented, "datasets/feathers.md"), "Methods beside the baseline")
+    assert [row[:4] for row in rows] == [["Baseline", "2", "50.0 (0.0 to 100.0)", ""], ["Kestrel", "2", "87.5 (47.7 to 100.0)", "+37.5 (−38.7 to +100.0)"]]
 
 
 def test_the_picture_of_the_lowest_seed_is_copied_and_shown(implemented, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tools.catalog import Catalog
-from tools.pages import data, lists, papers
+from tools.pages import badges, checks, data, lists, papers
 from tools.pages.addresses import Page, entry_address
 from tools.pages.records import Runs
 
@@ -23,6 +23,13 @@ def all_pages(catalog: Catalog, runs: Runs) -> Iterator[Page]:
     yield lists.events(catalog)
     yield lists.surveys(catalog)
     yield lists.corrections(catalog)
+    yield checks.checks(catalog, runs)
+    yield checks.side_by_side(catalog, runs)
+
+
+def files(catalog: Catalog, runs: Runs) -> dict[str, str]:
+    """What is built beside the pages, by its path below the docs folder."""
+    return badges.files(catalog, runs)
 
 
 def redirects(catalog: Catalog) -> Iterator[tuple[str, str]]:

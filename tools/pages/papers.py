@@ -12,6 +12,8 @@ from tools.pages.parts import show_correction, show_link
 from tools.pages.records import Runs
 from tools.pages.rows import badge, claim_row, protocol_row
 from tools.pages.runs import implementation
+from tools.pages.strips import strip
+from tools.protocols import claimed
 from tools.schema import Paper
 
 
@@ -68,16 +70,29 @@ def paper(catalog: Catalog, paper_id: str, runs: Runs) -> Page:
         "links": [show_link(link) for link in entry.links or ()],
         "approaches": [(a, manifest.approaches[a]) for a in entry.approaches],
         "mechanisms": [(m, manifest.mechanisms[m]) for m in entry.mechanisms or ()],
-        "results": [claim_row(catalog, runs, paper_id, result) for result in entry.results or ()],
+        "results": [
+            claim_row(catalog, runs, paper_id, result) | {"strip": strip(entry, result)} for result in entry.results or ()
+        ],
         "reproductions": [protocol_row(catalog, run) for run in entry.reproductions or ()],
         "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
         "bibtex": bibtex(entry, manifest),
         "implementation": implementation(catalog, runs, paper_id, entry),
+        "claimed": _claimed(catalog, runs, paper_id),
+        "badge": f"badges/{paper_id}.svg" if entry.results else None,
+        "site": manifest.site,
         "missing": _missing(catalog, runs, paper_id),
         "report": issue(catalog, f"{entry.name or entry.title}: ", f"Entry: catalog/papers/{paper_id}.yaml\n\n"),
         "list": manifest.seed_list,
     }
     return f"papers/{paper_id}.md", "paper.md.j2", data
+
+
+def _claimed(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any] | None:
+    """The row of the result that the implementation is to reproduce."""
+    entry = catalog.papers[paper_id]
+    if entry.implementation is None:
+        return None
+    return claim_row(catalog, runs, paper_id, claimed(entry))
 
 
 def _missing(catalog: Catalog, runs: Runs, paper_id: str) -> list[dict[str, str]]:

@@ -8,7 +8,9 @@ from tools.catalog import Catalog
 from tools.pages.addresses import entry_address
 from tools.pages.records import Runs
 from tools.pages.rows import board_row, spelled
-from tools.schema import Correction, Entry, Link
+from tools.protocols import facts
+from tools.ranks import ranks, unknown
+from tools.schema import Correction, Entry, Link, Result
 
 CORRECTION_KINDS = {
     "value": "Values",
@@ -78,14 +80,27 @@ def board_rows(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
     """A leaderboard's rows, the best first: its dataset, metric and finest labels, on its split or on one that isn't stated."""
     board = next(b for b in catalog.manifest.leaderboards if b.dataset == dataset_id)
     better = -1 if catalog.manifest.metrics[board.metric].direction == "higher" else 1
-    rows = [
-        board_row(catalog, runs, paper_id, result)
+    chosen = [
+        (paper_id, result)
         for paper_id, entry in catalog.papers.items()
         for result in entry.results or ()
         if (result.dataset, result.metric, result.labels) == (board.dataset, board.metric, None)
         and result.split in (board.split, None)
     ]
+    places = ranks(catalog, [result for _, result in chosen], board.split)
+    rows = [
+        board_row(catalog, runs, paper_id, result)
+        | {"rank": place, "lacks": unknown(result), "facts": facts(result), "corrections": _corrected(catalog, paper_id, result)}
+        for (paper_id, result), place in zip(chosen, places, strict=True)
+    ]
     return sorted(rows, key=lambda row: (better * row["number"], row["method"].casefold()))
+
+
+def _corrected(catalog: Catalog, paper_id: str, result: Result) -> list[dict[str, Any]]:
+    """What the list had wrong about a result that it states."""
+    listed = any(source.source == "seed-list" for source in result.sources)
+    corrections = catalog.papers[paper_id].corrections or () if listed else ()
+    return [show_correction(catalog, correction) for correction in corrections if correction.dataset == result.dataset]
 
 
 def board_card(catalog: Catalog, runs: Runs, dataset_id: str) -> dict[str, Any]:

@@ -1,23 +1,44 @@
-"""Our own runs, read from their records once for all pages."""
+"""Our own runs, read from their records once for all pages, with what the last check found of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from implementations.common.comparison import Comparison, compare
 from implementations.common.records import Broken, Record, read_all
+from tools import verdicts
 from tools.catalog import Catalog
 from tools.protocols import facts_of_record
 from tools.trust import Run
+from tools.verdicts import Verdicts
+
+VERDICTS = Path("build") / "verdicts.json"
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The run records of each paper, and where the repository is that they lie in."""
+    """The run records of each paper, where the repository is that they lie in, and the verdicts that belong to them."""
 
     root: Path | None = None
     records: Mapping[str, list[tuple[Path, Record]]] = field(default_factory=dict)
+    verdicts: Verdicts | None = None
+    """None: nothing was rechecked since code or records changed."""
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """What can be set side by side."""
+        return compare(record for records in self.records.values() for _, record in records)
+
+    def valid(self, paper_id: str) -> list[Record]:
+        """A paper's records with which the last check found nothing wrong; all of them, where there was none."""
+        wrong = {name for name, state in self.verdicts.records.items() if state.findings} if self.verdicts else set()
+        return [record for path, record in self.records.get(paper_id, []) if self._name(path) not in wrong]
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix() if self.root and path.is_relative_to(self.root) else path.name
 
     def pictures(self, catalog: Catalog) -> dict[str, Path]:
         """The pictures that pages show, by their path below the docs folder."""
@@ -34,10 +55,10 @@ class Runs:
         return path.with_name(record.picture), record
 
     def of(self, catalog: Catalog, paper_id: str) -> list[Run]:
-        """A paper's runs as the trust in its claims sees them: values in percent, with their protocol."""
+        """A paper's valid runs as the trust in its claims sees them: values in percent, with their protocol."""
         return [
             Run(100 * record.outcome.top1, facts_of_record(record, catalog.manifest, catalog.datasets))
-            for _, record in self.records.get(paper_id, [])
+            for record in self.valid(paper_id)
             if record.label is None
         ]
 
@@ -46,7 +67,9 @@ def read_runs(root: Path) -> Runs:
     """All records of a repository, each read once. Raises records.Broken, which names the file."""
     folder = root / "implementations" / "records"
     folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return Runs(root, {path.name: [_in_place(*one) for one in read_all(path)] for path in folders})
+    records = {path.name: [_in_place(*one) for one in read_all(path)] for path in folders}
+    found = verdicts.read(root / VERDICTS, verdicts.key_of(root)) if (root / VERDICTS).is_file() else None
+    return Runs(root, records, found)
 
 
 def _in_place(path: Path, record: Record) -> tuple[Path, Record]:

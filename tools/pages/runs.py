@@ -1,17 +1,20 @@
-"""Our own runs, from their records: what pages show of them, as plain objects; never in one column with a claim."""
+"""What pages show of our own runs, as plain objects; never in one column with a claim."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from pathlib import Path
+import ast
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from implementations.common.records import Budget, Record, decode, on_images_of
-from implementations.common.statistics import paired
+from implementations.common.comparison import BASELINE, Comparison, Row, right
+from implementations.common.records import Budget, Record, on_images_of
+from implementations.common.statistics import Estimate, paired
+from tools.carried import CARRIED, carried
 from tools.catalog import Catalog
 from tools.pages.records import Runs
 from tools.schema import Paper
@@ -21,133 +24,126 @@ def implementation(catalog: Catalog, runs: Runs, paper_id: str, entry: Paper) ->
     """All that a paper's page says of our implementation; None where there is none."""
     if entry.implementation is None:
         return None
-    claim, records = entry.implementation.claim, runs.records.get(paper_id, [])
-    source = (runs.root / entry.implementation.file) if runs.root else None
+    path = (runs.root / entry.implementation.file) if runs.root else None
+    source = path.read_text(encoding="utf-8") if path and path.is_file() else None
+    groups = [_group(catalog, runs, comparison, paper_id) for comparison in runs.comparisons if _has(comparison, paper_id)]
     return {
         "file": entry.implementation.file,
         "module": entry.implementation.file.removesuffix(".py").replace("/", "."),
         "paper": paper_id,
-        "claim": {
-            "value": claim.value,
-            "dataset_id": claim.dataset,
-            "dataset": catalog.datasets[claim.dataset].name or catalog.datasets[claim.dataset].title,
-            "backbone": catalog.manifest.backbones[claim.backbone].name if claim.backbone else None,
-            "metric": catalog.manifest.metrics[claim.metric],
-        },
-        "carried": "demo-checked" if any(_is_demo(record) for _, record in records) else "none",
-        "groups": _groups(catalog, runs, records),
+        "claim": _claim(catalog, entry),
+        "carried": how_far(catalog, runs, paper_id),
+        "verdict": runs.verdicts.papers.get(paper_id) if runs.verdicts else None,
+        "best": next((group for group in groups if group["mean"]), None),
+        "groups": groups,
         "picture": _picture(runs, paper_id),
-        "source": _highlighted(source.read_text(encoding="utf-8")) if source and source.is_file() else None,
+        "assumed": _assumptions(source) if source else None,
+        "public_code": any(link.kind == "code" and link.official for link in entry.links or ()),
+        "source": _highlighted(source) if source else None,
     }
 
 
-def _is_demo(record: Record) -> bool:
-    return record.label is None and record.dataset.name == "synthetic-finches"
+def how_far(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, str]:
+    """How far a paper's implementation was carried, what that means, and whether it was rechecked."""
+    entry = catalog.papers[paper_id]
+    step = carried(catalog, entry.implementation, runs.valid(paper_id)) if entry.implementation else "none"
+    rechecked = "" if runs.verdicts or step == "none" else " Not rechecked in this build."
+    return {"id": step, "name": step, "meaning": CARRIED[step] + rechecked}
 
 
-def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
-    """Our runs on a dataset, a row a method and backbone: means over seeds."""
-    rows = []
-    for paper, records in runs.records.items():
-        for key, group in _by_key(record for _, record in records if record.dataset.name == dataset_id).items():
-            if own := [record for record in group if record.label is None]:
-                entry = catalog.papers.get(paper)
-                summary = _means(own, _baseline(runs, key))
-                rows.append(
-                    {
-                        "paper": paper if entry else None,
-                        "name": entry.name or entry.title if entry else "Baseline",
-                        "backbone": own[0].backbone.name,
-                        **summary,
-                    }
-                )
-    return sorted(rows, key=lambda row: (row["backbone"], row["paper"] is not None, -row["mean"]))
-
-
-def _groups(catalog: Catalog, runs: Runs, records: list[tuple[Path, Record]]) -> list[dict[str, Any]]:
-    """The records of a paper, those that can be compared together."""
-    return [_group(catalog, group, _baseline(runs, key)) for key, group in _by_key(record for _, record in records).items()]
-
-
-def _by_key(records: Any) -> dict[Budget, list[Record]]:
-    groups: dict[Budget, list[Record]] = defaultdict(list)
-    for record in records:
-        groups[record.budget].append(record)
-    return {key: sorted(group, key=lambda record: record.seed) for key, group in groups.items()}
-
-
-def _baseline(runs: Runs, key: Budget) -> dict[int, Record]:
-    """The baseline's records that these can be compared with, by seed."""
-    alike = _by_key(record for _, record in runs.records.get("baseline", [])).get(key, [])
-    return {record.seed: record for record in alike if record.label is None}
-
-
-def _group(catalog: Catalog, group: list[Record], baseline: dict[int, Record]) -> dict[str, Any]:
-    own = [record for record in group if record.label is None]
-    ablated: dict[str, list[Record]] = defaultdict(list)
-    for record in group:
-        if record.label is not None:
-            ablated[record.label].append(record)
-    # What is told of the protocol is the method's own, an ablation's only where there is nothing else.
-    first, dataset = (own or group)[0], catalog.datasets.get(group[0].dataset.name)
+def _claim(catalog: Catalog, entry: Paper) -> dict[str, Any]:
+    claim = entry.implementation.claim
+    backbone = catalog.manifest.backbones[claim.backbone].name if claim.backbone else None
+    dataset = catalog.datasets[claim.dataset]
     return {
-        "dataset": dataset.name or dataset.title if dataset else first.dataset.name,
-        "dataset_id": first.dataset.name if dataset else None,
-        "backbone": first.backbone.name,
-        "images": first.dataset.test,
-        "rows": [_row(record, baseline.get(record.seed)) for record in own],
-        "means": _means(own, baseline) if own else None,
-        "ablations": [_ablation(name, records, own) for name, records in ablated.items()],
+        "value": claim.value,
+        "dataset_id": claim.dataset,
+        "dataset": dataset.name or dataset.title,
+        "backbone": backbone,
+        "metric": catalog.manifest.metrics[claim.metric],
+    }
+
+
+def _has(comparison: Comparison, paper_id: str) -> bool:
+    return any(row.paper == paper_id for row in comparison.rows)
+
+
+def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) -> dict[str, Any]:
+    """A paper's runs under one budget, beside the baseline's."""
+    own, baseline = comparison.row(paper_id), comparison.row(BASELINE)
+    ablations = [row for row in comparison.rows if row.paper == paper_id and row.label is not None]
+    # What is told of the protocol is the method's own, an ablation's only where there is nothing else.
+    first, dataset = (own or ablations[0]).runs[0], catalog.datasets.get(comparison.budget.dataset)
+    of_seed = {record.seed: record for record in baseline.runs} if baseline and paper_id != BASELINE else {}
+    notes = [record.note for row in (own, *ablations) if row for record in row.runs if record.note]
+    return {
+        "dataset": dataset.name or dataset.title if dataset else comparison.budget.dataset,
+        "dataset_id": comparison.budget.dataset if dataset else None,
+        "backbone": named(comparison.budget),
+        "images": comparison.images,
+        "rows": [_seed(record, of_seed.get(record.seed)) for record in own.runs] if own else [],
+        "mean": shown(own) if own else None,
+        "baseline": shown(baseline) if of_seed else None,
+        "methods": sum(len(one.methods) for one in runs.comparisons),
+        "ablations": [shown(row) for row in ablations],
         "facts": _facts(first),
         "trials": first.trials,
-        "baseline_trials": len(next(iter(baseline.values())).trials) if baseline else None,
-        "notes": list(dict.fromkeys(record.note for record in group if record.note)),
+        "baseline_trials": len(next(iter(of_seed.values())).trials) if of_seed else None,
+        "notes": list(dict.fromkeys(notes)),
     }
 
 
-def _ablation(name: str, records: list[Record], own: list[Record]) -> dict[str, Any]:
-    """One ablation: its mean over seeds; the difference over those that the method was run with too."""
-    top1 = {record.seed: record.outcome.top1 for record in own}
-    differences = [100 * (record.outcome.top1 - top1[record.seed]) for record in records if record.seed in top1]
-    difference = sum(differences) / len(differences) if differences else None
-    return {"name": name, "seeds": len(records), "mean": _mean(records), "difference": difference}
+def named(budget: Budget) -> str:
+    """A backbone with the strides that aren't its own."""
+    return budget.backbone + "".join(f", stride {stride}" for stride in budget.strides if stride)
 
 
-def _row(record: Record, baseline: Record | None) -> dict[str, Any]:
-    """One seed: what it reached, and beside it the baseline of the same seed on the same images."""
-    outcome, theirs = record.outcome, on_images_of(baseline, record) if baseline else None
+def shown(row: Row) -> dict[str, Any]:
+    """A method's, an ablation's or the baseline's row: everything in percent."""
+    return {
+        "paper": row.paper,
+        "label": row.label,
+        "seeds": len(row.runs),
+        "top1": _percent(row.top1),
+        "values": [100 * record.outcome.top1 for record in row.runs],
+        "gain": _percent(row.gain) if row.gain else None,
+        "p": row.adjusted,
+        "claimed": row.claimed,
+        "own_spread": bool(row.spread and row.spread.own and row.spread.freedom > 0),
+        "pointing": _times(row.mean("pointing"), 100),
+        "chance": _times(row.mean("pointing_by_chance"), 100),
+        "parameters": _times(row.mean("parameters"), 1e-6),
+        "flops": _times(row.mean("flops"), 1e-6),
+        "train": row.mean("images_per_second"),
+        "test": row.mean("test_images_per_second"),
+        "updates": row.mean("updates"),
+        "seconds": min(record.compute.seconds for record in row.runs),
+    }
+
+
+def _percent(estimate: Estimate) -> dict[str, float]:
+    return {"value": 100 * estimate.value, "low": 100 * estimate.low, "high": 100 * estimate.high}
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _seed(record: Record, baseline: Record | None) -> dict[str, Any]:
+    """One run: what it reached, and beside it the baseline's run of the same seed on the same images."""
+    outcome = record.outcome
     row: dict[str, Any] = {
         "seed": record.seed,
         "top1": 100 * outcome.top1,
         "interval": [100 * bound for bound in outcome.interval],
-        "pointing": 100 * outcome.pointing if outcome.pointing is not None else None,
-        "chance": 100 * outcome.pointing_by_chance if outcome.pointing_by_chance is not None else None,
+        "pointing": _times(outcome.pointing, 100),
+        "chance": _times(outcome.pointing_by_chance, 100),
         "baseline": None,
     }
-    if theirs is not None:
-        labels, own = decode(record.labels), decode(outcome.predictions)
-        right = [[guess == label for guess, label in zip(guesses, labels, strict=True)] for guesses in (own, theirs)]
-        row["baseline"] = 100 * sum(right[1]) / len(labels)
-        row["difference"] = [100 * value for value in paired(*right)]
+    if baseline is not None and on_images_of(baseline, record) is not None:
+        row["baseline"] = 100 * baseline.outcome.top1
+        row["difference"] = [100 * value for value in paired(right(record), right(baseline))]
     return row
-
-
-def _mean(records: list[Record]) -> float:
-    return 100 * sum(record.outcome.top1 for record in records) / len(records)
-
-
-def _means(own: list[Record], baseline: dict[int, Record]) -> dict[str, Any]:
-    """Means over seeds; the difference over those that the baseline was run with too."""
-    both = [row for row in (_row(record, baseline.get(record.seed)) for record in own) if row["baseline"] is not None]
-    pointed = [record.outcome.pointing for record in own if record.outcome.pointing is not None]
-    return {
-        "mean": _mean(own),
-        "values": [100 * record.outcome.top1 for record in own],
-        "images": own[0].dataset.test,
-        "baseline": sum(row["baseline"] for row in both) / len(both) if both else None,
-        "difference": sum(row["difference"][0] for row in both) / len(both) if both else None,
-        "pointing": 100 * sum(pointed) / len(pointed) if pointed else None,
-    }
 
 
 def _facts(record: Record) -> list[tuple[str, str]]:
@@ -159,7 +155,10 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     threads = f"{compute.threads} thread{'s' if compute.threads > 1 else ''}"
     return [
         ("Backbone", f"{record.backbone.name}, {record.backbone.weights}"),
-        ("Training", f"{record.dataset.train} images, {epochs} epochs, batch (processes × images) {batch}"),
+        (
+            "Training",
+            f"{record.dataset.train} images, {epochs} epochs, {compute.updates} steps, batch (processes × images) {batch}",
+        ),
         ("Reported", f"{record.selection} (epoch {record.epoch})"),
         ("Size", f"{size} (matmul, convolution, attention)"),
         ("Run on", f"{compute.device}, {threads}, {compute.precision}, {compute.images_per_second:.0f} images/s in training"),
@@ -174,7 +173,100 @@ def _picture(runs: Runs, paper_id: str) -> dict[str, Any] | None:
     return {"path": f"assets/runs/{paper_id}.webp", "seed": found[1].seed, "count": len(found[1].evidence)}
 
 
+def _assumptions(source: str) -> str | None:
+    """What neither paper nor code says, and the implementation had to assume: its docstring's own words."""
+    found = re.search(
+        r"^Assumed:(.*?)(?=^(?:Where paper|Catalog:)|\Z)", ast.get_docstring(ast.parse(source)) or "", re.DOTALL | re.MULTILINE
+    )
+    return " ".join(found[1].split()) if found else None
+
+
 def _highlighted(source: str) -> dict[str, str]:
     """The source as escaped HTML. No line of it is blank: a blank line would end the block for Markdown."""
     html = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip("\n")
     return {"html": "\n".join(line or "<span></span>" for line in html.split("\n")), "lines": str(len(source.splitlines()))}
+
+
+# ------------------------------------------------------------------------------------------------ all methods side by side
+
+
+def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
+    """Our runs on a dataset: a table a budget, the baseline first."""
+    return [
+        {
+            "backbone": named(comparison.budget),
+            "epochs": comparison.budget.epochs,
+            "train": comparison.budget.train,
+            "images": comparison.images,
+            "spread": 100 * comparison.spread.variance**0.5 if comparison.spread else None,
+            "rows": [shown(row) | {"name": name_of(catalog, row)} for row in comparison.rows if row.label is None],
+        }
+        for comparison in runs.comparisons
+        if comparison.budget.dataset == dataset_id and (comparison.methods or comparison.row(BASELINE))
+    ]
+
+
+def name_of(catalog: Catalog, row: Row) -> str:
+    """What people call the method of a row."""
+    entry = catalog.papers.get(row.paper)
+    return (entry.name or entry.title) if entry else "Baseline"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Accuracy against training time, as an SVG draws it: points and lines in its units, and where its axes have marks."""
+
+    points: list[dict[str, Any]]
+    lines: list[str]
+    x_marks: list[tuple[float, str]]
+    y_marks: list[tuple[float, str]]
+    width: int = 640
+    height: int = 340
+    left: int = 46
+    bottom: int = 40
+
+
+def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot | None:
+    """Each method at its own number of steps, and the baseline at several lengths, on one backbone; None for fewer than two."""
+    found = [
+        (comparison, row)
+        for comparison in runs.comparisons
+        for row in comparison.rows
+        if (comparison.budget.dataset, comparison.budget.backbone) == (dataset_id, backbone) and row.label is None
+    ]
+    if len(found) < 2:
+        return None
+    seconds = [min(record.compute.seconds for record in row.runs) for _, row in found]
+    lows, highs = [100 * row.top1.low for _, row in found], [100 * row.top1.high for _, row in found]
+    right_end, bottom, top = max(seconds) * 1.18, 5 * (min(lows) // 5), 5 * (max(highs) // 5 + 1)
+    frame = Plot([], [], [], [])
+
+    def x(value: float) -> float:
+        return round(frame.left + (frame.width - frame.left - 12) * value / right_end, 1)
+
+    def y(value: float) -> float:
+        return round(frame.height - frame.bottom - (frame.height - frame.bottom - 14) * (value - bottom) / (top - bottom), 1)
+
+    points = [
+        {
+            "x": x(time),
+            "y": y(100 * row.top1.value),
+            "low": y(100 * row.top1.low),
+            "high": y(100 * row.top1.high),
+            "name": name_of(catalog, row),
+            "baseline": row.paper == BASELINE,
+            "detail": f"{named(comparison.budget)}, {comparison.budget.epochs} epochs, {row.mean('updates'):.0f} steps",
+            "value": 100 * row.top1.value,
+            "seconds": time,
+            "strides": comparison.budget.strides,
+            "end": x(time) > frame.width * 0.75,
+        }
+        for (comparison, row), time in zip(found, seconds, strict=True)
+    ]
+    of_baseline = sorted((point for point in points if point["baseline"]), key=lambda point: point["x"])
+    strides = dict.fromkeys(point["strides"] for point in of_baseline)
+    lines = [" ".join(f"{p['x']},{p['y']}" for p in of_baseline if p["strides"] == stride) for stride in strides]
+    step = next(s for s in (10, 20, 30, 60, 120, 300, 600, 1800, 3600, 10**9) if right_end / s <= 8)
+    x_marks = [(x(mark * step), f"{mark * step:.0f}") for mark in range(int(right_end // step) + 1)]
+    y_marks = [(y(mark), f"{mark:.0f}") for mark in range(int(bottom), int(top) + 1, 5)]
+    return Plot(points, [line for line in lines if " " in line], x_marks, y_marks)

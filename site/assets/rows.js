@@ -1,0 +1,69 @@
+/* Tables whose rows can be filtered, and leaderboards of which two rows are compared. Without scripts the tables stand whole. */
+
+function filterRows(form) {
+  const table = document.querySelector(`table[data-rows=${form.dataset.rows}]`);
+  const apply = () => {
+    const wanted = new FormData(form).get("verdict");
+    let shown = 0;
+    for (const row of table.tBodies[0].rows) {
+      row.hidden = Boolean(wanted) && row.dataset.verdict !== wanted;
+      shown += row.hidden ? 0 : 1;
+    }
+    const count = form.querySelector("output");
+    count.value = `${shown} of ${count.dataset.total} papers`;
+  };
+  form.hidden = false;
+  form.addEventListener("input", apply);
+  form.addEventListener("submit", (event) => event.preventDefault());
+}
+
+const NAMES = { input_size: "input size", test_time: "test-time tricks", extra: "extra annotation or data" };
+
+function same(one, other) {
+  return JSON.stringify([one].flat().sort()) === JSON.stringify([other].flat().sort());
+}
+
+/* What two rows' protocols allow to say of their values; the test set's size decides whether they can be told apart. */
+export function compare(one, other, images) {
+  const facts = [one, other].map((row) => JSON.parse(row.dataset.facts));
+  const names = Object.keys(facts[0]);
+  const spelled = (list) => list.map((name) => NAMES[name] ?? name).join(", ");
+  const apart = names.filter((name) => facts.every((known) => known[name] !== null) && !same(facts[0][name], facts[1][name]));
+  if (apart.length) return `not comparable: they differ in ${spelled(apart)}`;
+  const unknown = names.filter((name) => facts.some((known) => known[name] === null));
+  if (unknown.length) return `not comparable: not stated on both sides: ${spelled(unknown)}`;
+  const values = [one, other].map((row) => Number(row.dataset.value) / 100);
+  const error = 100 * Math.sqrt(values.reduce((sum, share) => sum + (share * (1 - share)) / images, 0));
+  const gap = 100 * Math.abs(values[0] - values[1]);
+  const verdict = gap > 1.959964 * error ? "can be told apart" : "can't be told apart";
+  return `equal protocols; ${gap.toFixed(1)} points apart ${verdict} on ${images.toLocaleString("en")} images (95%: ${(1.959964 * error).toFixed(1)})`;
+}
+
+function twoRows(form) {
+  const table = document.querySelector("table.board");
+  const chosen = [];
+  const say = form.querySelector("output");
+  const invitation = say.value;
+  const show = () => {
+    const [one, other] = chosen.map((box) => box.closest("tr"));
+    say.value = other ? `${one.dataset.name} and ${other.dataset.name}: ${compare(one, other, Number(form.dataset.images))}.` : invitation;
+  };
+  for (const row of table.tBodies[0].rows) {
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", className: "board__choose" });
+    box.setAttribute("aria-label", `Compare ${row.dataset.name}`);
+    box.addEventListener("change", () => {
+      if (!box.checked) chosen.splice(chosen.indexOf(box), 1);
+      else if (chosen.push(box) > 2) chosen.shift().checked = false;
+      show();
+    });
+    row.cells[0].prepend(box);
+  }
+  form.hidden = false;
+  form.addEventListener("reset", () => {
+    for (const box of chosen.splice(0)) box.checked = false;
+    setTimeout(show);
+  });
+}
+
+for (const form of document.querySelectorAll("form[data-filter=rows]")) filterRows(form);
+for (const form of document.querySelectorAll("form[data-two-rows]")) twoRows(form);

@@ -1,0 +1,310 @@
+"""Every number has its evidence, or it is named: by what a person may change in the catalog, a record, a method or what methods share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from implementations.common import records
+from implementations.common.errors import Fault
+from tools import check_results, rerun, verdicts
+from tools.catalog import ROOT, load
+from tools.pages.records import read_runs
+from tools.recheck import undeclared
+from tools.verdicts import MEANINGS
+
+SEED0 = "implementations/records/api-net/synthetic-finches-demo-finch_resnet-seed0.json"
+API_NET, COMMON = "implementations/api_net.py", "implementations/common"
+
+
+def copy(root: Path) -> Path:
+    """A repository with all code, one paper's entry, and one record of it."""
+    for folder in ("implementations", "tools"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("records", "__pycache__"))
+    shutil.copytree(ROOT / "catalog", root / "catalog")
+    shutil.copy(ROOT / "catalog.yaml", root)
+    for entry in (root / "catalog" / "papers").glob("*.yaml"):
+        text = entry.read_text(encoding="utf-8")
+        if "\nimplementation:" in text and entry.stem != "api-net":
+            before, _, after = text.partition("\nimplementation:")
+            entry.write_text(before + "\n" + after.split("\n", 3)[3], encoding="utf-8")
+    (root / SEED0).parent.mkdir(parents=True)
+    for suffix in (".json", ".webp"):
+        shutil.copy((ROOT / SEED0).with_suffix(suffix), (root / SEED0).with_suffix(suffix))
+    return root
+
+
+def replaced(root: Path, file: str, old: str, new: str) -> None:
+    path = root / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{file} has no {old!r}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def check(root: Path) -> tuple[int, str]:
+    run = subprocess.run([sys.executable, "-m", "tools.check_results", "--format", "github"], cwd=root, capture_output=True, text=True, check=False)
+    return run.returncode, run.stdout + run.stderr
+
+
+# ------------------------------------------------------------------------------------------------------------ changed code
+
+CODE = {
+    "nothing": ([], []),
+    "a comment, a variable and a module renamed": (
+        [
+            (API_NET, "own, other = (mutual", "# The gates.\n    own, other = (mutual"),
+            (API_NET, "by_own", "under_own"),
+            (API_NET, "self.mutual", "self.pairwise"),
+            (f"{COMMON}/schedules.py", "self.by_epoch", "(self.by_epoch)"),
+        ],
+        [],
+    ),
+    "a constant of the implementation": ([(API_NET, '"margin": 0.2,', '"margin": 0.21,')], ["recipe.margin: 0.2 then, 0.21 now"]),
+    "a weight decay by 2e-6": ([(f"{COMMON}/recipes.py", '"weight_decay": 0.05,', '"weight_decay": 0.050002,')], ["recipe.weight_decay: 0.05 then, 0.050002 now", "fingerprint.exact.groups[0].weight_decay"]),
+    "a weight decay that the recipe doesn't show": ([(f"{COMMON}/train.py", '{"weight_decay": recipe.weight_decay,', '{"weight_decay": recipe.weight_decay + 2e-6,')], ["fingerprint.exact.groups[0].weight_decay"]),
+    "the schedule's last value": ([(f"{COMMON}/schedules.py", "max(1, total - warmup))) / 2", "max(1, total - warmup + (step == total - 1)))) / 2")], ["fingerprint.exact.schedule[9]"]),
+    "the method's code": ([(API_NET, "first + own * first,", "first + own * own * first,")], ["fingerprint.computed.losses[0].terms.cross-entropy"]),
+    "what it looks at": ([(API_NET, "return torch.einsum", "return 2 * torch.einsum")], ["fingerprint.computed.evidence.mean"]),
+    "a shared module's behaviour": ([(f"{COMMON}/train.py", "self.method.parameters(), self.method.recipe.clip)", "self.method.parameters(), 2 * self.method.recipe.clip)")], ["fingerprint.computed.losses"]),
+    "how new layers are drawn": ([(API_NET, "self.classifier = nn.Linear(width, len(classes))", "self.classifier = nn.Linear(width, len(classes))\n        nn.init.zeros_(self.classifier.bias)")], ["fingerprint.exact.drawn"]),
+    "which images make a batch": ([(API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]")], ["fingerprint.exact.batches"]),
+    "how images are transformed": ([(f"{COMMON}/data.py", "seed_torch(self.seed, \"sample\", epoch, index)", "seed_torch(self.seed, \"sample\", epoch, index + 1)")], ["fingerprint.exact.transforms[0]"]),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory) -> dict[str, tuple[int, str]]:
+    """What the command says of each change, two at a time."""
+
+    def one(name: str) -> tuple[str, tuple[int, str]]:
+        root = copy(tmp_path_factory.mktemp("copy") / "repository")
+        for change in CODE[name][0]:
+            replaced(root, *change)
+        return name, check(root)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(pool.map(one, CODE))
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_a_change_of_what_the_code_computes_is_named_and_nothing_else_is(checked, name):
+    code, said = checked[name]
+    expected = CODE[name][1]
+    assert code == (1 if expected else 0), said
+    for message in expected:
+        assert f"::error file={SEED0},line=1::{SEED0}: stale: " in said
+        assert message in said
+    assert expected or "::error" not in said
+
+
+# --------------------------------------------------------------------------------------------- changed records and catalog
+
+RECORD = {
+    "accuracy": (lambda data: data["outcome"].update(top1=0.9), "contradicts itself: top-1 is 0.900000, but"),
+    "predictions": (lambda data: data["outcome"].update(predictions=records.encode([0] * 3840)), "but 120 of its 3840 predictions are right"),
+    "interval": (lambda data: data["outcome"].update(interval=[0.7, 0.9]), "the interval (0.7, 0.9) isn't that of"),
+    "dataset": (lambda data: data["dataset"].update(fingerprint="0" * 32), f"stale: dataset.fingerprint: {'0' * 32} then, d9b8b6748d20ec656d72c4e64487a70a now"),
+    "seed": (lambda data: data.update(seed=7), "its seal isn't that of its content"),
+    "weights": (lambda data: data["backbone"].update(sha256="0" * 64), "stale: backbone.sha256: 0000000000000000… then"),
+    "variant": (lambda data: data.update(variant="Gone", variant_file="tests/implementations/test_api_net.py"), "stale: the code can't do such a run any more: "),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory) -> str:
+    """What the command says where each record is broken in one way, and the catalog's value is another."""
+    root = copy(tmp_path_factory.mktemp("broken") / "repository")
+    for name, (change, _) in RECORD.items():
+        data = json.loads((root / SEED0).read_text(encoding="utf-8"))
+        change(data)
+        (root / SEED0).with_name(f"{name}.json").write_text(json.dumps(data), encoding="utf-8")
+    entry = root / "catalog" / "papers" / "api-net.yaml"
+    entry.write_text(entry.read_text(encoding="utf-8").replace("value: 90.0", "value: 90.1"), encoding="utf-8")
+    code, said = check(root)
+    assert code == 1
+    return said
+
+
+@pytest.mark.parametrize("name", RECORD)
+def test_a_changed_record_is_named_with_what_is_wrong(broken, name):
+    lines = [line for line in broken.splitlines() if f"/{name}.json,line=1::" in line]
+    assert any(RECORD[name][1] in line for line in lines), lines
+
+
+def test_another_value_in_the_catalog_than_in_the_file_is_named(broken):
+    assert f"::error file={API_NET},line=1::{API_NET}: its claim isn't the catalog's: value: 90.0 in the file, 90.1 in the catalog" in broken
+
+
+def test_a_note_may_be_added_to_a_record_later():
+    record = records.read(ROOT / SEED0)
+    assert verdicts.contradictions(record) == []
+    assert verdicts.contradictions(record.model_copy(update={"note": "found out later"})) == []
+
+
+def test_a_field_that_only_one_side_claims_is_a_difference():
+    assert undeclared("api-net", {"dataset": "cub-200-2011", "metric": "top-1", "value": 90.0}) == "backbone: densenet-161 in the file, nothing in the catalog"
+
+
+# --------------------------------------------------------------------------------------------------------------- the verdict
+
+
+@pytest.fixture
+def api_net(tmp_path):
+    """The verdict on API-Net's claim, of runs of these accuracies under a protocol that is equal but for the changes."""
+
+    def verdict(*values: float, **changes) -> verdicts.PaperVerdict:
+        catalog, _ = load(ROOT)
+        entry = catalog.papers["api-net"]
+        claimed = next(result for result in entry.results if result.value == 90.0)
+        known = {"split": "test", "pretraining": "imagenet-1k", "input_size": 448, "extra": [], "test_time": []}
+        catalog.papers["api-net"] = entry.model_copy(update={"results": [claimed.model_copy(update=known)]})
+        template = records.read(ROOT / SEED0)
+        own = [template.model_copy(update={"seed": seed, "outcome": template.outcome.model_copy(update={"top1": value / 100})}) for seed, value in enumerate(values)]
+        ours = {"dataset": "cub-200-2011", "metric": "top-1", "backbone": "densenet-161"} | known | changes
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(check_results, "facts_of_record", lambda record, manifest, datasets: ours)
+            return check_results._verdict(catalog, "api-net", type(read_runs(tmp_path))(None, {"api-net": [(Path("x"), one) for one in own]}), {}, None)
+
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "changes", "verdict", "reason"),
+    [
+        ((), {}, "unmeasured", "no run of it is recorded"),
+        ((89.8, 90.1, 90.2), {}, "match", "3 runs of equal protocol (89.8, 90.1, 90.2): 95% of further ones lie from"),
+        ((85.0, 85.1, 85.2), {}, "below", "3 runs of equal protocol"),
+        ((95.0, 95.1, 95.2), {}, "above", "3 runs of equal protocol"),
+        ((90.0,), {"input_size": 224}, "not comparable", "claimed / run: input size: 448 / 224"),
+        ((90.0,), {"pretraining": None}, "not comparable", "claimed / run: pretraining: imagenet-1k / not stated"),
+    ],
+)
+def test_the_verdict_follows_from_runs_of_equal_protocol(api_net, values, changes, verdict, reason):
+    found = api_net(*values, **changes)
+    assert found.verdict == verdict
+    assert found.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("verdict", MEANINGS)
+def test_every_verdict_is_explained(capsys, verdict):
+    assert check_results.main(["--explain", verdict]) == 0
+    assert capsys.readouterr().out.startswith(f"{verdict}\n")
+
+
+def test_an_unknown_verdict_or_paper_is_wrong_usage_and_the_nearest_is_named(capsys):
+    assert check_results.main(["--explain", "stail"]) == 2
+    assert 'no verdict "stail"; did you mean "stale"?' in capsys.readouterr().err
+    assert check_results.main(["--rerun", "api-nets"]) == 2
+    assert "no records of 'api-nets'; did you mean \"api-net\"?" in capsys.readouterr().err
+
+
+def test_verdicts_are_read_back_only_for_what_they_were_found_from(tmp_path):
+    found = verdicts.Verdicts("k", {"p": verdicts.PaperVerdict("p", "stale", "why")}, {"f": verdicts.RecordState("f", "p", [verdicts.Finding("stale", "x")])})
+    path = tmp_path / "verdicts.json"
+    assert verdicts.read(path, "k") is None
+    path.write_text(verdicts.to_json(found), encoding="utf-8")
+    assert verdicts.read(path, "k") == found
+    assert verdicts.read(path, "other") is None
+    path.write_text("{", encoding="utf-8")
+    assert verdicts.read(path, "k") is None
+
+
+def test_the_key_follows_code_records_and_claims(tmp_path):
+    root = copy(tmp_path / "repository")
+    before = verdicts.key_of(root)
+    assert verdicts.key_of(root) == before
+    for file in (API_NET, f"{COMMON}/vit.py", SEED0, "catalog/papers/api-net.yaml", "implementations/weights/finch_vit.json"):
+        (root / file).write_bytes((root / file).read_bytes() + b"\n")
+        after = verdicts.key_of(root)
+        assert after != before
+        before = after
+    (root / "README.md").touch()
+    assert verdicts.key_of(root) == before
+
+
+# ------------------------------------------------------------------------------------------------------------ running again
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> records.Record:
+    """A record of one epoch of the baseline, on one thread."""
+    into = tmp_path_factory.mktemp("records")
+    template = next(record for _, record in read_runs(ROOT).records["baseline"] if record.backbone.name == "finch_resnet")
+    template = template.model_copy(update={"changes": ["epochs=1"], "seed": 0})
+    rerun._run(rerun.command_of(template, into, images=4), ROOT)
+    ((_, record),) = records.read_all(into / "baseline")
+    return record
+
+
+def test_run_again_on_the_same_threads_it_says_the_same_of_every_image(short):
+    found = rerun.rerun(ROOT, short, [short], images=2)
+    assert (found.verdict, found.sentence) == ("match", "the same 64 predictions")
+    assert found.then == found.now
+
+
+def test_run_again_on_other_threads_it_is_paired_by_image_and_says_what_is_different(short):
+    found = rerun.rerun(ROOT, short, [short], threads=short.compute.threads + 1, images=2)
+    assert f"threads {short.compute.threads} then, {short.compute.threads + 1} now" in found.sentence
+    assert found.verdict == "match"
+
+
+def changed(record: records.Record, right: int, **changes) -> records.Record:
+    """The record with so many of its first answers right, and the others wrong."""
+    labels = records.decode(record.labels)
+    guesses = [label if index < right else (label + 1) % 32 for index, label in enumerate(labels)]
+    outcome = record.outcome.model_copy(update={"predictions": records.encode(guesses), "top1": right / len(labels)})
+    return record.model_copy(update={"outcome": outcome, **changes})
+
+
+@pytest.mark.parametrize(("then", "now", "verdict"), [(64, 20, "below"), (20, 64, "above"), (64, 62, "match")])
+def test_a_rerun_of_the_same_seed_is_judged_by_the_images_on_which_the_two_part(short, then, now, verdict):
+    found = rerun.compared(changed(short, then), changed(short, now), [])
+    assert found.verdict == verdict
+    assert found.sentence.startswith(f"{abs(then - now)} of 128 predictions differ; {100 * (now - then) / 128:+.1f} points")
+
+
+@pytest.mark.parametrize(("now", "verdict"), [(64, "match"), (20, "below"), (120, "above")])
+def test_a_run_of_another_seed_is_judged_by_how_far_seeds_lie_apart(short, now, verdict):
+    committed = [changed(short, right, seed=seed) for seed, right in enumerate((62, 64, 66))]
+    found = rerun.compared(committed[0], changed(short, now, seed=9), committed)
+    assert found.verdict == verdict
+    assert "seed 9; by the 3 recorded, 95% of further seeds lie from" in found.sentence
+
+
+def test_with_one_seed_recorded_another_cant_be_judged(short):
+    with pytest.raises(Fault, match="with one seed recorded, nobody knows how far another may lie"):
+        rerun.compared(short, changed(short, 3, seed=9), [short])
+
+
+@pytest.mark.parametrize(
+    ("diff", "papers"),
+    [
+        (["implementations/pmg.py"], ["pmg"]),
+        (["implementations/api_net.py", "README.md"], ["api-net"]),
+        (["implementations/records/transfg/x.json"], ["transfg"]),
+        (["implementations/common/vit.py"], ["api-net", "baseline", "pmg", "transfg"]),
+        (["catalog/papers/pmg.yaml", "tests/implementations/test_pmg.py"], []),
+    ],
+)
+def test_a_diff_reruns_the_demos_that_it_touches(diff, papers):
+    assert list(rerun._touched(diff, ["api-net", "baseline", "pmg", "transfg"])) == papers
+
+
+def test_an_unknown_commit_is_named():
+    with pytest.raises(Fault, match="git knows no commit 'nowhere' here"):
+        rerun.touched(ROOT, "nowhere", [])
+
+
+# --------------------------------------------------------------------------------------------------------------- as it stands
+
+
+def test_every_committed_record_is_what_the_code_computes_today():
+    run = subprocess.run([sys.executable, "-m", "tools.check_results"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "not held against the code" not in run.stdout

@@ -1,0 +1,36 @@
+"""How far an implementation was carried: computed from its records, never typed, and apart from the trust in the claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from implementations.common.records import Record
+from tools.catalog import Catalog
+from tools.protocols import facts_of_record
+from tools.schema import Implementation
+
+CARRIED = {
+    "none": "No run of the implementation is recorded, or no record of it is valid any more.",
+    "demo-checked": "It was run on drawn birds: the mechanism works as implemented. Whether it reaches the paper's number"
+    " wasn't measured.",
+    "small-scale": "It was run on photographs, with less than the paper's backbone or recipe.",
+    "paper-scale": "It was run by the paper's recipe on the claim's dataset and backbone.",
+}
+"""The least far first, each with its meaning."""
+
+
+def carried(catalog: Catalog, implementation: Implementation, records: Iterable[Record]) -> str:
+    """How far the valid records of a method itself, ablations apart, carry it."""
+    steps = list(CARRIED)
+    reached = [_of_one(catalog, implementation, record) for record in records if record.label is None]
+    return max(reached, key=steps.index, default="none")
+
+
+def _of_one(catalog: Catalog, implementation: Implementation, record: Record) -> str:
+    if record.dataset.name == "synthetic-finches":
+        return "demo-checked"
+    if record.dataset.name not in catalog.datasets:
+        return "none"
+    facts, claim = facts_of_record(record, catalog.manifest, catalog.datasets), implementation.claim
+    same = record.profile == "paper" and facts["dataset"] == claim.dataset and facts["backbone"] == claim.backbone
+    return "paper-scale" if same else "small-scale"

@@ -1,0 +1,240 @@
+"""Holds every number of ours against its evidence, and every implementation's claim against the catalog's.
+
+    python -m tools.check_results                      a verdict a paper, and what is wrong with which record
+    python -m tools.check_results --format github      annotations for a pull request; also json, markdown
+    python -m tools.check_results --explain VERDICT    what a verdict means, and what to do
+    python -m tools.check_results --rerun [PAPER…]     run demos again, and compare with their committed records
+    python -m tools.check_results --refresh PAPER…     make a paper's stale records anew, after a change that was meant
+
+Writes build/verdicts.json, from which the site tells what was checked. Exit code 0: every number has its evidence; 1: a claim
+that isn't the catalog's, a record that contradicts itself, or a stale one; 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+if __name__ == "__main__" and not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from implementations.common.errors import Fault, Usage
+from implementations.common.files import write_atomically
+from implementations.common.records import Record
+from tools import rerun, verdicts
+from tools.catalog import ROOT, Catalog, load
+from tools.pages.records import Runs, read_runs
+from tools.problems import nearest
+from tools.protocols import claimed, differences, facts, facts_of_record
+from tools.schema import Paper
+from tools.trust import against
+from tools.verdicts import MEANINGS, PaperVerdict, RecordState, Verdicts
+
+VERDICTS = Path("build") / "verdicts.json"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    if options.explain:
+        return explain(options.explain)
+    catalog, problems = load(options.root)
+    if catalog is None:
+        print("\n".join(map(str, problems)), file=sys.stderr)
+        return 1
+    try:
+        runs = read_runs(options.root)
+        if options.refresh is not None:
+            return _refresh(options.root, runs, _named(options.refresh, runs))
+        if options.rerun is not None:
+            return _rerun(options, runs)
+        found = check(options.root, catalog, runs)
+        write_atomically(options.root / VERDICTS, lambda file: file.write(verdicts.to_json(found).encode()))
+    except Fault as fault:
+        print(f"finch: {fault}", file=sys.stderr)
+        return fault.code
+    print(REPORTS[options.format](found))
+    return 1 if found.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.check_results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--format", choices=REPORTS, default="text", help="text for people, json, github for CI, markdown")
+    parser.add_argument("--explain", metavar="VERDICT", help="what a verdict means; `all` explains all of them")
+    parser.add_argument("--rerun", nargs="*", metavar="PAPER", help="run these demos again (none named: all), some minutes each")
+    parser.add_argument("--changed-since", metavar="COMMIT", help="with --rerun: only the demos that the diff since then touches")
+    parser.add_argument("--threads", type=int, metavar="N", help="with --rerun: of the CPU (default: as many as the record had)")
+    parser.add_argument("--refresh", nargs="+", metavar="PAPER", help="make stale records anew; a paper's or the baseline's")
+    parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    return parser
+
+
+def explain(verdict: str) -> int:
+    """Prints what a verdict means, or all of them."""
+    if verdict != "all" and verdict not in MEANINGS:
+        print(f'no verdict "{verdict}"{nearest(verdict, MEANINGS)}; there are {", ".join(MEANINGS)}', file=sys.stderr)
+        return 2
+    print("\n\n".join(f"{name}\n{MEANINGS[name]}" for name in (MEANINGS if verdict == "all" else [verdict])))
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------------------- the check
+
+
+def check(root: Path, catalog: Catalog, runs: Runs) -> Verdicts:
+    """All verdicts: on the claims of implemented papers, and on every record."""
+    from tools import recheck  # imports torch: --explain and --help don't wait for it
+
+    every = [(path, record) for records in runs.records.values() for path, record in records]
+    held = recheck.stale([record for _, record in every], root) if every else []
+    states = {}
+    for (path, record), (stale, unchecked) in zip(every, held, strict=True):
+        file = path.relative_to(root).as_posix()
+        states[file] = RecordState(file, record.paper, [*verdicts.contradictions(record), *stale], unchecked)
+    papers = {
+        paper_id: _verdict(catalog, paper_id, runs, states, recheck.undeclared(paper_id, _claim(entry)))
+        for paper_id, entry in catalog.papers.items()
+        if entry.implementation
+    }
+    return Verdicts(verdicts.key_of(root), papers, states)
+
+
+def _claim(entry: Paper) -> dict[str, object]:
+    return entry.implementation.claim.model_dump(exclude_none=True)
+
+
+def _verdict(catalog: Catalog, paper_id: str, runs: Runs, states: dict[str, RecordState], undeclared: str | None) -> PaperVerdict:
+    own = [record for _, record in runs.records.get(paper_id, []) if record.label is None]
+    bad = [state for state in states.values() if state.paper == paper_id and state.findings]
+    if not own:
+        return PaperVerdict(paper_id, "unmeasured", "no run of it is recorded", undeclared)
+    if bad:
+        reason = f"{len(bad)} of its records: {bad[0].findings[0].message}"
+        return PaperVerdict(paper_id, "stale", reason, undeclared)
+    verdict, reason = _on_claim(catalog, paper_id, own)
+    return PaperVerdict(paper_id, verdict, reason, undeclared)
+
+
+def _on_claim(catalog: Catalog, paper_id: str, own: Sequence[Record]) -> tuple[str, str]:
+    """The claim beside runs of equal protocol, or the fields in which all of them differ."""
+    entry = catalog.papers[paper_id]
+    result = claimed(entry)
+    apart = [differences(facts(result), facts_of_record(record, catalog.manifest, catalog.datasets)) for record in own]
+    equal = [100 * record.outcome.top1 for record, different in zip(own, apart, strict=True) if not different]
+    if not equal:
+        return "not comparable", f"claimed / run: {'; '.join(map(str, min(apart, key=len)))}"
+    placed = against(catalog, result.value, equal)
+    if placed is None:
+        return "not comparable", "with one run, and none repeated anywhere, nobody knows how far runs lie apart"
+    return placed.side, placed.reason
+
+
+# ------------------------------------------------------------------------------------------------------- running things again
+
+
+def _named(papers: Iterable[str], runs: Runs) -> list[str]:
+    for paper in papers:
+        if paper not in runs.records:
+            raise Usage(f"no records of {paper!r}{nearest(paper, runs.records)}; there are some of {', '.join(runs.records)}")
+    return list(papers)
+
+
+def _refresh(root: Path, runs: Runs, papers: list[str]) -> int:
+    """Makes the stale records of papers anew, each in its place."""
+    from tools import recheck
+
+    every = [record for paper in papers for _, record in runs.records[paper]]
+    old = [record for record, (stale, _) in zip(every, recheck.stale(every, root), strict=True) if stale]
+    for number, record in enumerate(old, 1):
+        named = ", ".join(filter(None, [record.paper, record.label, record.backbone.name, f"seed {record.seed}"]))
+        print(f"{number}/{len(old)} {named}", file=sys.stderr)
+        rerun.refresh(root, record)
+    print(f"{len(old)} of {len(every)} records were stale and are made anew" if old else f"none of {len(every)} records is stale")
+    return 0
+
+
+def _rerun(options: argparse.Namespace, runs: Runs) -> int:
+    """Runs demos again and shows old beside new."""
+    papers = _named(options.rerun, runs) or list(runs.records)
+    if options.changed_since:
+        papers = rerun.touched(options.root, options.changed_since, papers)
+    committed = [record for records in runs.records.values() for _, record in records]
+    chosen = [rerun.demo_of([record for _, record in runs.records[paper]]) for paper in papers]
+    found = []
+    for number, record in enumerate(filter(None, chosen), 1):
+        print(f"{number}/{len(papers)} {record.paper}, seed {record.seed}", file=sys.stderr)
+        found.append(rerun.rerun(options.root, record, committed, threads=options.threads))
+    print(RERUNS.get(options.format, _rerun_text)(found))
+    return 0
+
+
+def _rerun_text(found: Sequence[rerun.Rerun]) -> str:
+    lines = [
+        f"{one.paper}: {one.verdict}: {100 * one.then:.1f} recorded, {100 * one.now:.1f} now; {one.sentence}" for one in found
+    ]
+    return "\n".join(lines) or "nothing to run again"
+
+
+def _rerun_markdown(found: Sequence[rerun.Rerun]) -> str:
+    lines = ["| demo | recorded | now | verdict | |", "| --- | ---: | ---: | --- | --- |"]
+    lines += [f"| {one.paper} | {100 * one.then:.1f} | {100 * one.now:.1f} | {one.verdict} | {one.sentence} |" for one in found]
+    return "\n".join(lines) if found else "No demo is touched."
+
+
+RERUNS = {
+    "markdown": _rerun_markdown,
+    "json": lambda found: json.dumps([asdict(one) for one in found], indent=1),
+}
+
+
+# ------------------------------------------------------------------------------------------------------------------ reports
+
+
+def text(found: Verdicts) -> str:
+    """For people."""
+    lines = [f"{paper.paper}: {paper.verdict}: {paper.reason}" for paper in found.papers.values()]
+    lines += [message for _, message in _wrong(found)]
+    lines += [
+        f"{state.file}: not held against the code: {state.unchecked}" for state in found.records.values() if state.unchecked
+    ]
+    valid = sum(not state.findings and not state.unchecked for state in found.records.values())
+    return "\n".join([*lines, f"{valid} of {len(found.records)} records are what the code computes today."])
+
+
+def github(found: Verdicts) -> str:
+    """For CI: an annotation for each thing that is wrong."""
+    escaped = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+    return "\n".join(f"::error file={file},line=1::{message.translate(escaped)}" for file, message in _wrong(found))
+
+
+def markdown(found: Verdicts) -> str:
+    """For a summary: a row a paper, and a list of what is wrong."""
+    rows = ["| paper | verdict | why |", "| --- | --- | --- |"]
+    rows += [f"| {paper.paper} | {paper.verdict} | {paper.reason.replace('|', '/')} |" for paper in found.papers.values()]
+    return "\n".join([*rows, "", *(f"- {message}" for _, message in _wrong(found))]).rstrip()
+
+
+def _wrong(found: Verdicts) -> list[tuple[str, str]]:
+    """Each thing that is wrong: its file, and what is said of it."""
+    claims = [
+        (f"implementations/{paper.paper.replace('-', '_')}.py", paper) for paper in found.papers.values() if paper.undeclared
+    ]
+    wrong = [(file, f"{file}: its claim isn't the catalog's: {paper.undeclared}") for file, paper in claims]
+    return wrong + [
+        (state.file, f"{state.file}: {finding.kind}: {finding.message}")
+        for state in found.records.values()
+        for finding in state.findings
+    ]
+
+
+REPORTS = {"text": text, "json": verdicts.to_json, "github": github, "markdown": markdown}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

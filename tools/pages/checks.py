@@ -1,0 +1,92 @@
+"""The pages on numbers themselves: what was checked, and methods side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tools.carried import CARRIED
+from tools.catalog import ROOT, Catalog
+from tools.number import digits
+from tools.pages.addresses import Page, meta
+from tools.pages.records import Runs
+from tools.pages.rows import badge
+from tools.pages.runs import how_far, on_dataset, plot
+from tools.protocols import claimed
+from tools.verdicts import MEANINGS
+
+SIMULATION = ROOT / "benchmarks" / "coverage.json"
+DATASET = "synthetic-finches"
+
+
+def checks(catalog: Catalog, runs: Runs) -> Page:
+    """All verdicts, the newest papers first; every record with what was found; and what the words mean."""
+    implemented = [(paper_id, entry) for paper_id, entry in catalog.papers.items() if entry.implementation]
+    newest = sorted(implemented, key=lambda item: (-item[1].added.toordinal(), -item[1].year, item[0]))
+    rows = [_verdict(catalog, runs, paper_id) for paper_id, _ in newest]
+    data = {
+        "meta": meta("Checks", "Which numbers were held against their evidence, and what came out.", hide=["navigation"]),
+        "rechecked": runs.verdicts is not None,
+        "rows": rows,
+        "verdicts": [(name, text.split("\n")[0]) for name, text in MEANINGS.items()],
+        "records": _records(runs),
+        "carried": CARRIED,
+        "levels": catalog.manifest.levels,
+    }
+    return "checks.md", "checks.md.j2", data
+
+
+def _verdict(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any]:
+    entry = catalog.papers[paper_id]
+    result = claimed(entry)
+    found = runs.verdicts.papers.get(paper_id) if runs.verdicts else None
+    dataset = catalog.datasets[result.dataset]
+    return {
+        "paper": paper_id,
+        "name": entry.name or entry.title,
+        "year": entry.year,
+        "claim": f"{digits(result.value)} on {dataset.name or dataset.title}",
+        "level": badge(catalog, runs, paper_id, result),
+        "carried": how_far(catalog, runs, paper_id),
+        "verdict": found.verdict if found else None,
+        "meaning": MEANINGS[found.verdict].split("\n")[0] if found else None,
+        "reason": found.reason if found else None,
+    }
+
+
+def _records(runs: Runs) -> list[dict[str, Any]]:
+    """A row a paper: how many records, how many with nothing wrong, and what is wrong with the others."""
+    rows = []
+    for paper_id, records in runs.records.items():
+        states = [state for state in runs.verdicts.records.values() if state.paper == paper_id] if runs.verdicts else []
+        wrong = [(Path(state.file).name, finding.message) for state in states for finding in state.findings]
+        rows.append(
+            {"paper": paper_id, "count": len(records), "valid": sum(not state.findings for state in states), "wrong": wrong}
+        )
+    return rows
+
+
+def side_by_side(catalog: Catalog, runs: Runs) -> Page:
+    """Methods beside the baseline under one budget, accuracy against training time, and what such intervals promise."""
+    tables = on_dataset(catalog, runs, DATASET)
+    backbones = dict.fromkeys(
+        comparison.budget.backbone for comparison in runs.comparisons if comparison.budget.dataset == DATASET
+    )
+    plots = [(backbone, plot(catalog, runs, DATASET, backbone)) for backbone in backbones]
+    simulated = json.loads(SIMULATION.read_text(encoding="utf-8"))
+    data = {
+        "meta": meta(
+            "Side by side",
+            "Methods and the plain baseline under one budget, each on the same images.",
+            hide=["navigation", "toc"],
+        ),
+        "dataset_id": DATASET if DATASET in catalog.datasets else None,
+        "tables": [table for table in tables if len(table["rows"]) > 1],
+        "plots": [(backbone, drawn) for backbone, drawn in plots if drawn],
+        "methods": sum(len(comparison.methods) for comparison in runs.comparisons),
+        "simulated": simulated,
+        "least": 100 * min(cell["expected"] for cell in simulated["cells"]),
+        "least_run": 100 * min(cell["one_more_run"] for cell in simulated["cells"]),
+    }
+    return "side-by-side.md", "side-by-side.md.j2", data

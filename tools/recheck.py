@@ -1,0 +1,123 @@
+"""Holds records against the code as it is: does it still compute what it computed when they were made? Imports torch."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from implementations.common import backbones, finches, fingerprint, weights
+from implementations.common.errors import Fault
+from implementations.common.machine import cores
+from implementations.common.recipes import resolve
+from implementations.common.records import Record
+from implementations.common.run import method_of, variant_of
+from tools.verdicts import STALE, Finding
+
+SHOWN = 3
+"""So many places of a fingerprint are named; the rest is counted."""
+
+
+def undeclared(paper: str, claim: dict[str, Any]) -> str | None:
+    """How an implementation's claim differs from the one of its catalog entry; None: not at all."""
+    declared = method_of(paper).claim
+    own = {name: value for name, value in asdict(declared).items() if value is not None} if declared else {}
+    parts = [
+        f"{name}: {own.get(name, 'nothing')} in the file, {claim.get(name, 'nothing')} in the catalog"
+        for name in {**own, **claim}
+        if own.get(name) != claim.get(name)
+    ]
+    return "; ".join(parts) or None
+
+
+def stale(records: Sequence[Record], root: Path) -> list[tuple[list[Finding], str | None]]:
+    """Of each record what of it is no more, and why it couldn't be held against the code; those of one kind are computed once."""
+    kinds = {_kind(record): record for record in records}
+    with ProcessPoolExecutor(
+        max(1, min(len(kinds), cores())),
+        mp_context=multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(1,),
+    ) as workers:
+        now = dict(zip(kinds, workers.map(_now, kinds.values(), [root] * len(kinds)), strict=True))
+    return [_compared(record, *now[_kind(record)]) for record in records]
+
+
+def _kind(record: Record) -> str:
+    """What the present code's recipe and fingerprint depend on."""
+    folder = record.dataset.name != "synthetic-finches"
+    parts = [record.paper, record.variant, record.variant_file, record.profile, record.backbone.name, record.changes, folder]
+    return json.dumps(parts)
+
+
+def _now(record: Record, root: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None, str | None]:
+    """The recipe and fingerprint of the present code for such a run; or why there are none."""
+    try:
+        method = method_of(record.paper)
+        if record.variant:
+            if record.variant_file is None:
+                return None, None, f"its class {record.variant} isn't in this repository"
+            method = variant_of(method, f"{root / record.variant_file}:{record.variant}")
+        demo = method.demo[backbones.family_of(record.backbone.name)] if record.profile == "demo" else None
+        recipe = resolve(method.recipe, demo, record.changes, folder=record.dataset.name != "synthetic-finches")
+        recipe = replace(recipe, backbone=record.backbone.name)
+        return json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(fingerprint.of(method, recipe))), None
+    except (Fault, ImportError, KeyError) as error:
+        return None, None, f"the code can't do such a run any more: {error}"
+
+
+def _compared(
+    record: Record, recipe: dict[str, Any] | None, computed: dict[str, Any] | None, unchecked: str | None
+) -> tuple[list[Finding], str | None]:
+    if unchecked and "any more" in unchecked:
+        return [Finding(STALE, unchecked)], None
+    messages = [*_images(record), *_weights(record)]
+    if unchecked:
+        return [Finding(STALE, message) for message in messages], unchecked
+    messages += [
+        f"recipe.{name}: {record.recipe.get(name)!r} then, {recipe.get(name)!r} now"
+        for name in {**record.recipe, **recipe}
+        if record.recipe.get(name) != recipe.get(name)
+    ]
+    if computed is None:
+        return [Finding(STALE, message) for message in messages], "only the demo's backbones have a behaviour fingerprint"
+    if record.fingerprint is None or record.fingerprint.get("format") != computed["format"]:
+        messages.append("its fingerprint is missing, or of another format")
+    else:
+        messages += _named(fingerprint.differences(record.fingerprint, computed))
+    return [Finding(STALE, message) for message in messages], None
+
+
+def _named(differences: Iterable[fingerprint.Difference]) -> list[str]:
+    # What is exact tells causes, what is computed their effects.
+    found = [f"fingerprint.{one}" for one in sorted(differences, key=lambda one: not one.place.startswith("exact"))]
+    rest = [f"fingerprint: {len(found) - SHOWN} further places differ"] if len(found) > SHOWN else []
+    return found[:SHOWN] + rest
+
+
+def _images(record: Record) -> list[str]:
+    """Synthetic Finches of known numbers have known pixels."""
+    if record.dataset.name != "synthetic-finches":
+        return []
+    known = finches.KNOWN.get((record.dataset.train, record.dataset.validation, record.dataset.test))
+    if known in (None, record.dataset.fingerprint):
+        return []
+    return [f"dataset.fingerprint: {record.dataset.fingerprint} then, {known} now"]
+
+
+def _weights(record: Record) -> list[str]:
+    """Shipped weights are those that the record names."""
+    path = weights.SHIPPED / f"{record.backbone.name}.json"
+    if record.backbone.sha256 is None or not record.backbone.weights.startswith("shipped") or not path.is_file():
+        return []
+    now = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+    if now == record.backbone.sha256:
+        return []
+    return [f"backbone.sha256: {record.backbone.sha256[:16]}… then, {now[:16]}… now"]
