@@ -24,8 +24,8 @@ def steps(workflow: dict) -> list[dict]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_there_is_a_workflow_for_tests_and_one_for_publishing():
-    assert NAMES == ["publish.yml", "test.yml"]
+def test_there_is_a_workflow_for_tests_one_for_publishing_and_one_that_runs_demos_again():
+    assert NAMES == ["publish.yml", "rerun.yml", "test.yml"]
 
 
 @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
@@ -21,6 +22,8 @@ PAGES = {
     "datasets": "datasets/",
     "a dataset": "datasets/cub-200-2011/",
     "approaches": "approaches/",
+    "checks": "checks/",
+    "side by side": "side-by-side/",
     "corrections": "corrections/",
     "surveys": "surveys/",
     "workshops and challenges": "workshops-and-challenges/",
@@ -175,6 +178,70 @@ def test_the_meaning_of_a_level_is_shown_on_keyboard_focus(visit):
     page.locator("a.level").first.focus()
     page.wait_for_selector(".md-tooltip2--active, .md-tooltip--active")
     assert "states the value" in page.content() or "was read" in page.content()
+
+
+@pytest.mark.parametrize("mark", ["a.level", "a.carried"])
+def test_the_meaning_of_both_marks_is_shown_on_keyboard_focus_on_the_checks_page(visit, mark):
+    page = visit("checks/").page
+    shown = page.locator(mark).first
+    meaning = shown.get_attribute("title")
+    shown.focus()
+    page.wait_for_selector(".md-tooltip2--active")
+    assert meaning[:30] in page.locator(".md-tooltip2--active").inner_text()
+
+
+def test_choosing_two_rows_says_what_makes_them_comparable_or_not(visit):
+    page = visit("leaderboards/cub-200-2011/").page
+    say = page.locator("form.two-rows output")
+    assert say.inner_text() == "Choose two rows to see whether they can be compared."
+    boxes = page.locator("input.board__choose")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    assert re.search(r"^.+ and .+: not comparable: ", say.inner_text())
+    boxes.nth(2).check()
+    assert [box.is_checked() for box in boxes.all()[:3]] == [False, True, True]
+    page.get_by_role("main").get_by_role("button", name="Clear").click()
+    page.wait_for_function("document.querySelector('form.two-rows output').value.startsWith('Choose')")
+    assert page.locator("input.board__choose:checked").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ((90.0, {}), (92.0, {}), "equal protocols; 2.0 points apart can be told apart on 5,000 images (95%: 1.1)"),
+        ((90.0, {}), (90.5, {}), "equal protocols; 0.5 points apart can't be told apart on 5,000 images (95%: 1.2)"),
+        ((90.0, {"input_size": 224}), (90.0, {}), "not comparable: they differ in input size"),
+        ((90.0, {"extra": None}), (90.0, {}), "not comparable: not stated on both sides: extra annotation or data"),
+        ((90.0, {"test_time": ["a", "b"]}), (95.0, {"test_time": ["b", "a"]}), "equal protocols; 5.0 points apart can be told apart on 5,000 images (95%: 1.0)"),
+    ],
+)  # fmt: skip
+def test_two_rows_are_comparable_only_where_all_is_known_and_the_same(visit, one, other, expected):
+    page = visit("leaderboards/cub-200-2011/").page
+    facts = {"backbone": "a", "input_size": 448, "extra": [], "test_time": []}
+    rows = [{"dataset": {"value": str(value), "facts": json.dumps(facts | changes)}} for value, changes in (one, other)]
+    module = page.locator("script[src*='rows.js']").get_attribute("src")
+    address = urljoin(page.url, module)
+    assert page.evaluate("([address, one, other]) => import(address).then((rows) => rows.compare(one, other, 5000))", [address, *rows]) == expected
+
+
+def test_the_verdicts_can_be_filtered_and_all_stand_there_without_scripts(visit, built_site):
+    page = visit("checks/").page
+    rows = page.locator("table[data-rows=verdicts] tbody tr")
+    everything = rows.count()
+    page.get_by_label("Verdict").select_option("stale")
+    assert page.locator("table[data-rows=verdicts] tbody tr:visible").count() == page.locator("tr[data-verdict=stale]").count()
+    page.get_by_label("Verdict").select_option("")
+    assert page.locator("table[data-rows=verdicts] tbody tr:visible").count() == everything > 0
+    plain = visit("checks/", java_script_enabled=False).page
+    assert plain.locator("table[data-rows=verdicts] tbody tr:visible").count() == everything
+    assert not plain.locator("form.filter").is_visible()
+
+
+def test_a_badge_is_a_picture_that_a_browser_shows(visit):
+    page = visit("papers/transfg/").page
+    size = page.locator("img[src*='badges/transfg.svg']").evaluate("(image) => image.decode().then(() => [image.naturalWidth, image.naturalHeight])")
+    assert size[1] == 20
+    assert size[0] > 150
 
 
 def test_every_link_within_the_site_leads_to_a_page_and_every_anchor_to_a_place(built_site, site_base):
