@@ -1,6 +1,6 @@
 """How often our intervals hold what they promise, and how often a gain is claimed that isn't there: by simulation.
 
-    .venv/bin/python -m benchmarks.coverage            # some ten minutes; writes benchmarks/coverage.json, which the site shows
+    .venv/bin/python -m benchmarks.coverage            # some ten minutes; writes site/coverage.json, which a page shows
 
 A right answer is drawn with the chance logistic(image + seed): images differ in difficulty, the same for all methods and seeds,
 and each seed shifts all images alike. The images' spread is set so that runs agree as often as our own records' do. The accuracy
@@ -25,7 +25,7 @@ from scipy import optimize, special
 from implementations.common.randomness import derive
 from implementations.common.statistics import LEVEL, Table, expected, gain, holm, one_more_run, pool
 
-OUT = Path(__file__).with_suffix(".json")
+OUT = Path(__file__).resolve().parents[1] / "site" / "coverage.json"
 METHODS, BASELINE_SEEDS = 35, 10
 DIFFICULTY = 3.3
 """The standard deviation of the images' logits: half of what isn't the mean is then the image (measured: 52 to 60%)."""

@@ -25,7 +25,7 @@ The protocol is equal, and the claim lies below what 95% of further runs would g
 record. Look first whether the protocol is as equal as it says: more epochs, other weights, a larger input.""",
     "below": """Our runs come out below the claim.
 The protocol is equal, and the claim lies above what 95% of further runs would give. Of a rerun: it is worse than the committed
-record. Look for what the dossier or the official code does and ours doesn't.""",
+record. Look for what the paper or the official code does and ours doesn't.""",
     "not comparable": """Our runs were made under another protocol than the claim.
 The fields that differ, or that one side doesn't state, are named. A demo on drawn birds can't be compared with a claim on
 photographs: it shows that the mechanism works as implemented, and leaves the trust in the claim as it was.""",

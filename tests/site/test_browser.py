@@ -228,9 +228,9 @@ def test_the_verdicts_can_be_filtered_and_all_stand_there_without_scripts(visit,
     page = visit("checks/").page
     rows = page.locator("table[data-rows=verdicts] tbody tr")
     everything = rows.count()
-    page.get_by_label("Verdict").select_option("stale")
+    page.locator("select[name=verdict]").select_option("stale")
     assert page.locator("table[data-rows=verdicts] tbody tr:visible").count() == page.locator("tr[data-verdict=stale]").count()
-    page.get_by_label("Verdict").select_option("")
+    page.locator("select[name=verdict]").select_option("")
     assert page.locator("table[data-rows=verdicts] tbody tr:visible").count() == everything > 0
     plain = visit("checks/", java_script_enabled=False).page
     assert plain.locator("table[data-rows=verdicts] tbody tr:visible").count() == everything

@@ -16,7 +16,7 @@ from tools.pages.runs import how_far, on_dataset, plot
 from tools.protocols import claimed
 from tools.verdicts import MEANINGS
 
-SIMULATION = ROOT / "benchmarks" / "coverage.json"
+SIMULATION = ROOT / "site" / "coverage.json"
 DATASET = "synthetic-finches"
 
 
