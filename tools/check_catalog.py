@@ -79,13 +79,14 @@ def github(catalog: Catalog | None, problems: list[Problem]) -> str:
     if catalog:
         return text(catalog, problems)
     return "\n".join(
-        f"::error file={_escape(p.path, ':,')},line={p.line},col={p.column},title={_escape(p.rule, ':,')}"
-        f"::{_escape(f'{p.field}: {p.message}' if p.field else p.message)}"
+        f"::error file={escape(p.path, ':,')},line={p.line},col={p.column},title={escape(p.rule, ':,')}"
+        f"::{escape(f'{p.field}: {p.message}' if p.field else p.message)}"
         for p in problems
     )
 
 
-def _escape(value: str, more: str = "") -> str:
+def escape(value: str, more: str = "") -> str:
+    """Text for an annotation: what would end it, and the characters of `more`, as percent codes."""
     for character in "%\r\n" + more:
         value = value.replace(character, f"%{ord(character):02X}")
     return value

@@ -27,14 +27,13 @@ from implementations.common.files import write_atomically
 from implementations.common.records import Record
 from tools import rerun, verdicts
 from tools.catalog import ROOT, Catalog, load
+from tools.check_catalog import escape
 from tools.pages.records import Runs, read_runs
 from tools.problems import nearest
 from tools.protocols import claimed, differences, facts, facts_of_record
 from tools.schema import Paper
 from tools.trust import against
 from tools.verdicts import MEANINGS, PaperVerdict, RecordState, Verdicts
-
-VERDICTS = Path("build") / "verdicts.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.rerun is not None:
             return _rerun(options, runs)
         found = check(options.root, catalog, runs)
-        write_atomically(options.root / VERDICTS, lambda file: file.write(verdicts.to_json(found).encode()))
+        write_atomically(options.root / verdicts.FILE, lambda file: file.write(verdicts.to_json(found).encode()))
     except Fault as fault:
         print(f"finch: {fault}", file=sys.stderr)
         return fault.code
@@ -209,8 +208,7 @@ def text(found: Verdicts) -> str:
 
 def github(found: Verdicts) -> str:
     """For CI: an annotation for each thing that is wrong."""
-    escaped = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
-    return "\n".join(f"::error file={file},line=1::{message.translate(escaped)}" for file, message in _wrong(found))
+    return "\n".join(f"::error file={escape(file, ':,')},line=1::{escape(message)}" for file, message in _wrong(found))
 
 
 def markdown(found: Verdicts) -> str:

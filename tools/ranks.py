@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from implementations.common.statistics import Z95
 from tools.catalog import Catalog
 from tools.schema import Result
 
-Z95 = 1.959964
 CLASS = ("backbone", "pretraining", "input_size", "extra")
 """With dataset and metric, what a class of protocols shares: the backbone by its family. One unknown: no class."""
 

@@ -7,18 +7,17 @@ import multiprocessing
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from implementations.common import backbones, finches, fingerprint, weights
+from implementations.common import finches, fingerprint, weights
 from implementations.common.errors import Fault
 from implementations.common.machine import cores
-from implementations.common.recipes import resolve
 from implementations.common.records import Record
-from implementations.common.run import method_of, variant_of
+from implementations.common.run import method_of, recipe_for, variant_of
 from tools.verdicts import STALE, Finding
 
 SHOWN = 3
@@ -47,7 +46,7 @@ def stale(records: Sequence[Record], root: Path) -> list[tuple[list[Finding], st
         initargs=(1,),
     ) as workers:
         now = dict(zip(kinds, workers.map(_now, kinds.values(), [root] * len(kinds)), strict=True))
-    return [_compared(record, *now[_kind(record)]) for record in records]
+    return [_compared(record, now[_kind(record)]) for record in records]
 
 
 def _kind(record: Record) -> str:
@@ -57,30 +56,37 @@ def _kind(record: Record) -> str:
     return json.dumps(parts)
 
 
-def _now(record: Record, root: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None, str | None]:
-    """The recipe and fingerprint of the present code for such a run; or why there are none."""
+@dataclass(frozen=True)
+class Now:
+    """What the present code says of such a run: its recipe and fingerprint, or why there are none."""
+
+    recipe: dict[str, Any] | None = None
+    fingerprint: dict[str, Any] | None = None
+    gone: str | None = None
+    unchecked: str | None = None
+
+
+def _now(record: Record, root: Path) -> Now:
     try:
         method = method_of(record.paper)
         if record.variant:
             if record.variant_file is None:
-                return None, None, f"its class {record.variant} isn't in this repository"
+                return Now(unchecked=f"its class {record.variant} isn't in this repository")
             method = variant_of(method, f"{root / record.variant_file}:{record.variant}")
-        demo = method.demo[backbones.family_of(record.backbone.name)] if record.profile == "demo" else None
-        recipe = resolve(method.recipe, demo, record.changes, folder=record.dataset.name != "synthetic-finches")
-        recipe = replace(recipe, backbone=record.backbone.name)
-        return json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(fingerprint.of(method, recipe))), None
+        folder = record.dataset.name != "synthetic-finches"
+        recipe = recipe_for(method, profile=record.profile, backbone=record.backbone.name, changes=record.changes, folder=folder)
+        return Now(json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(fingerprint.of(method, recipe))))
     except (Fault, ImportError, KeyError) as error:
-        return None, None, f"the code can't do such a run any more: {error}"
+        return Now(gone=f"the code can't do such a run any more: {error}")
 
 
-def _compared(
-    record: Record, recipe: dict[str, Any] | None, computed: dict[str, Any] | None, unchecked: str | None
-) -> tuple[list[Finding], str | None]:
-    if unchecked and "any more" in unchecked:
-        return [Finding(STALE, unchecked)], None
+def _compared(record: Record, now: Now) -> tuple[list[Finding], str | None]:
+    if now.gone:
+        return [Finding(STALE, now.gone)], None
     messages = [*_images(record), *_weights(record)]
-    if unchecked:
-        return [Finding(STALE, message) for message in messages], unchecked
+    if now.unchecked:
+        return [Finding(STALE, message) for message in messages], now.unchecked
+    recipe, computed = now.recipe, now.fingerprint
     messages += [
         f"recipe.{name}: {record.recipe.get(name)!r} then, {recipe.get(name)!r} now"
         for name in {**record.recipe, **recipe}

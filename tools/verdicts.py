@@ -16,6 +16,8 @@ from typing import Any
 from implementations.common.records import Record, decode, seal_of
 from implementations.common.statistics import wilson
 
+FILE = Path("build") / "verdicts.json"
+"""Where they are kept, from the repository's root."""
 MEANINGS = {
     "match": """Our runs come out around the claim.
 They were made under an equal protocol, and the claim lies where 95% of further runs would. Of a rerun: the predictions are

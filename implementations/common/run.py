@@ -181,13 +181,19 @@ def build(
 
 def recipe_of(method: type[Method], options: argparse.Namespace) -> Recipe:
     """The recipe that the command line asks for."""
-    demo, backbone = None, options.backbone
-    if options.profile == "demo":
+    folder = options.dataset == "folder"
+    return recipe_for(method, profile=options.profile, backbone=options.backbone, changes=options.changes, folder=folder)
+
+
+def recipe_for(method: type[Method], *, profile: str, backbone: str | None, changes: list[str], folder: bool) -> Recipe:
+    """A method's recipe of a profile, on a backbone (None: the recipe's own), changed as with --set. Raises Usage."""
+    demo = None
+    if profile == "demo":
         family = backbones.family_of(backbone) if backbone else next(iter(method.demo))
         if family not in method.demo:
             raise Usage(f"{backbone} is no backbone for {method.__name__}: it works on {' or '.join(method.demo)}")
         demo = method.demo[family]
-    recipe = resolve(method.recipe, demo, options.changes, folder=options.dataset == "folder")
+    recipe = resolve(method.recipe, demo, changes, folder=folder)
     return dataclasses.replace(recipe, backbone=backbone) if backbone else recipe
 
 

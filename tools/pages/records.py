@@ -15,8 +15,6 @@ from tools.protocols import facts_of_record
 from tools.trust import Run
 from tools.verdicts import Verdicts
 
-VERDICTS = Path("build") / "verdicts.json"
-
 
 @dataclass(frozen=True)
 class Runs:
@@ -68,7 +66,8 @@ def read_runs(root: Path) -> Runs:
     folder = root / "implementations" / "records"
     folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     records = {path.name: [_in_place(*one) for one in read_all(path)] for path in folders}
-    found = verdicts.read(root / VERDICTS, verdicts.key_of(root)) if (root / VERDICTS).is_file() else None
+    file = root / verdicts.FILE
+    found = verdicts.read(file, verdicts.key_of(root)) if file.is_file() else None
     return Runs(root, records, found)
 
 

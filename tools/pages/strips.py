@@ -13,8 +13,9 @@ WIDTH, MARGIN = 132, 8
 
 def strip(paper: Paper, result: Result) -> dict[str, Any] | None:
     """The values of runs on the claim's dataset and backbone, those without a known fault; None where there are none."""
+    claimed = facts(result)
     runs = [
-        (value, run, not differences(facts(result), facts(run)))
+        (value, run, not differences(claimed, facts(run)))
         for run in paper.reproductions or ()
         if (run.dataset, run.metric, run.labels) == (result.dataset, result.metric, result.labels)
         and (run.backbone is None or result.backbone is None or run.backbone == result.backbone)
