@@ -10,7 +10,7 @@ from tools.protocols import facts_of_record
 from tools.schema import Implementation
 
 CARRIED = {
-    "none": "No run of the implementation is recorded, or no record of it is valid any more.",
+    "none": "There is no implementation yet, or no valid record of a run of it.",
     "demo-checked": "It was run on drawn birds: the mechanism works as implemented. Whether it reaches the paper's number"
     " wasn't measured.",
     "small-scale": "It was run on photographs, with less than the paper's backbone or recipe.",

@@ -116,8 +116,9 @@ def test_a_metric_whose_lower_values_are_better_is_sorted_upwards(pages_after):
     assert [re.search(r'<td class="value">([\d.]+)', row)[1] for row in rows(page)] == ["91.7", "93.2"]
 
 
-def test_each_row_has_its_level_with_its_meaning(catalog):
+def test_each_row_has_its_level_with_its_meaning_and_how_far_our_code_was_carried(catalog):
     listed, sourced = rows(render(catalog)["leaderboards/feathers.md"])
+    assert all(re.search(r'class="carried carried--none"[^>]*title="There is no implementation', row) for row in (listed, sourced))
     assert re.search(r'class="level level--listed"[^>]*title="Somebody says so\."', listed)
     assert re.search(r'class="level level--sourced"[^>]*title="It was read\."', sourced)
 

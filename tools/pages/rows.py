@@ -7,6 +7,7 @@ from typing import Any
 from tools.catalog import Catalog
 from tools.number import digits
 from tools.pages.records import Runs
+from tools.pages.runs import how_far
 from tools.schema import FieldSource, Protocol, Reproduction, Result, ResultSource
 from tools.trust import agrees, differs, level
 
@@ -79,8 +80,11 @@ def protocol_row(catalog: Catalog, protocol: Protocol) -> dict[str, Any]:
 
 
 def claim_row(catalog: Catalog, runs: Runs, paper_id: str, result: Result) -> dict[str, Any]:
-    """A paper's claim, with its level."""
-    return protocol_row(catalog, result) | {"level": badge(catalog, runs, paper_id, result)}
+    """A paper's claim, with both answers: how far it can be trusted, and how far our implementation was carried."""
+    return protocol_row(catalog, result) | {
+        "level": badge(catalog, runs, paper_id, result),
+        "carried": how_far(catalog, runs, paper_id),
+    }
 
 
 def source_line(catalog: Catalog, result: Result, source: ResultSource) -> dict[str, Any]:
