@@ -15,7 +15,6 @@ Catalog: catalog/papers/transfg.yaml.  Every number below carries its source: P 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,21 +25,9 @@ from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms, at_least_float32, full_precision
 from implementations.common.recipes import Recipe, op
 from implementations.common.schedules import Cosine
-from implementations.common.vit import ViT, attend
+from implementations.common.vit import CLASS, ViT, rollout, watch
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def rollout(attentions: Sequence[Tensor], rows: slice = slice(None)) -> Tensor:
-    """Attention of blocks 1 … L−1, (B, heads, N, N) each, rows summing to 1 → these rows of their product, later on the left.
-
-    One row needs no product of whole matrices: it is multiplied through from the left.
-    """
-    with full_precision(attentions[0]):
-        product = at_least_float32(attentions[-1])[:, :, rows]
-        for attention in reversed(attentions[:-1]):
-            product = product @ at_least_float32(attention)
-        return product
 
 
 def strongest_patch(contribution: Tensor, prefix: int) -> Tensor:
@@ -112,22 +99,16 @@ class TransFG(Method):
 
     def __init__(self, classes: Classes, backbone: ViT, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
+        backbone.set_dropout(recipe.dropout)
         self.part_layer = backbone.fresh_block()  # C modeling.py: the pretrained last block isn't loaded
         backbone.drop_last_block()
         self.classifier = nn.Linear(backbone.width, len(classes))
-        mlps = [block.mlp for block in (*backbone.blocks, self.part_layer)]
-        for layer in (backbone.model.pos_drop, *(drop for mlp in mlps for drop in (mlp.drop1, mlp.drop2))):
-            layer.p = recipe.dropout
 
     def select(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, H, W) → tokens before the last block (B, N, D), class row of the rollout (B, heads, N), selected (B, heads)."""
-        tokens, attentions = self.backbone.embed(images), []
-        for block in self.backbone.blocks:
-            attended = attend(block, tokens, maps=True)
-            tokens = attended.tokens
-            attentions.append(attended.attention)
-        contribution = rollout(attentions, slice(0, 1))[:, :, 0]
-        return tokens, contribution, strongest_patch(contribution, self.backbone.prefix)
+        *before, last = watch(self.backbone.blocks, self.backbone.embed(images))
+        contribution = rollout([one.maps.attention() for one in before], last.maps.attention(CLASS))[:, :, 0]
+        return last.tokens, contribution, strongest_patch(contribution, self.backbone.prefix)
 
     def class_token(self, tokens: Tensor, selected: Tensor) -> Tensor:
         """The part layer on class and selected tokens alone: (B, N, D), (B, heads) → the class token after the norm (B, D)."""
@@ -152,6 +133,9 @@ class TransFG(Method):
     def evidence(self, images: Tensor) -> Tensor:
         _, contribution, _ = self.select(images)
         return contribution[..., self.backbone.prefix :].mean(1).unflatten(1, self.backbone.grid)
+
+    def chosen(self, images: Tensor) -> Tensor:
+        return self.backbone.boxes(self.select(images)[2])
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ def predict(method: type[Method], options: argparse.Namespace) -> int:
     with torch.no_grad():
         probabilities = trained(images.to(device)).softmax(1)
         maps = trained.evidence(images.to(device))
+        shown = picture.shown(trained, images.to(device))
     best = probabilities.topk(min(SHOWN, len(trained.classes)))
     for path, values, labels in zip(options.images, best.values.tolist(), best.indices.tolist(), strict=True):
         print(path)
@@ -40,7 +41,6 @@ def predict(method: type[Method], options: argparse.Namespace) -> int:
         picture.keep(index, -1, int(label), None, one)
         for index, (label, one) in enumerate(zip(probabilities.argmax(1).tolist(), maps, strict=True))
     ]
-    shown = [picture.as_picture(image, trained) for image in images]
     picture.write(options.evidence, picture.draw(seen, shown, trained.classes))
     print(f"What it looks at: {options.evidence}")
     return 0

@@ -79,6 +79,13 @@ class Method(nn.Module):
 
     # ---------------------------------------------------------------------------- only where the paper needs it
 
+    def chosen(self, images: Tensor) -> Tensor | None:
+        """(B, 3, H, W) → (B, M, 4), the patches or crops that it chose, as top, left, bottom, right in pixels, to be drawn.
+
+        A box without area stands for none; None: the method chooses nothing.
+        """
+        return None
+
     def batches(self, labels: list[int], size: int, rng: random.Random) -> list[list[int]]:
         """The batches of one epoch, as indices into the training images; as many in each epoch."""
         order = list(range(len(labels)))

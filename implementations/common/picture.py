@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import itertools
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,15 @@ COLUMNS = 4
 CELL = 192
 GAP = 8
 CAPTION = 22
+CHOSEN = (0, 90, 220)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image as the model saw it, and what the method chose on it: boxes as Method.chosen gives them."""
+
+    image: Image.Image
+    chosen: list[list[float]]
 
 
 def fixed_images(split: Split) -> list[int]:
@@ -39,7 +50,7 @@ def fixed_images(split: Split) -> list[int]:
 
 
 @torch.no_grad()
-def look(method: Method, split: Split, accelerator: Accelerator) -> tuple[list[Evidence], list[Image.Image]]:
+def look(method: Method, split: Split, accelerator: Accelerator) -> tuple[list[Evidence], list[Shown]]:
     """The method's evidence on the fixed images, and these as the model saw them."""
     method.eval()
     chosen = fixed_images(split)
@@ -55,7 +66,7 @@ def look(method: Method, split: Split, accelerator: Accelerator) -> tuple[list[E
         keep(index, split.labels[index], guess, box, one)
         for index, guess, box, one in zip(chosen, predicted, boxes, maps, strict=True)
     ]
-    return evidence, [as_picture(image, method) for image in images]
+    return evidence, shown(method, on_device)
 
 
 def keep(index: int, label: int, predicted: int, box: tuple[float, ...] | None, values: Tensor) -> Evidence:
@@ -68,6 +79,13 @@ def keep(index: int, label: int, predicted: int, box: tuple[float, ...] | None, 
     return Evidence(index=index, label=label, predicted=predicted, box=box, height=height, width=width, map=text)
 
 
+def shown(method: Method, images: Tensor) -> list[Shown]:
+    """Normalised images (B, 3, H, W) as pictures, with what the method chose on each."""
+    chosen = method.chosen(images)
+    boxes = chosen.tolist() if chosen is not None else [[]] * len(images)
+    return [Shown(as_picture(image, method), one) for image, one in zip(images.cpu(), boxes, strict=True)]
+
+
 def as_picture(image: Tensor, method: Method) -> Image.Image:
     """A normalised image (3, H, W) back as a picture."""
     normalise = next((op.arguments for op in method.recipe.test if op.name == "Normalize"), {"mean": [0.0] * 3, "std": [1.0] * 3})
@@ -75,17 +93,17 @@ def as_picture(image: Tensor, method: Method) -> Image.Image:
     return Image.fromarray(((image * deviation + mean).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy())
 
 
-def draw(evidence: list[Evidence], images: list[Image.Image], classes: Classes) -> Image.Image:
-    """A sheet: each image, below it what the method looks at, with the telling part outlined and what was said."""
+def draw(evidence: list[Evidence], images: list[Shown], classes: Classes) -> Image.Image:
+    """A sheet: each image with what was chosen, below it what the method looks at and the telling part, and what was said."""
     rows = -(-len(evidence) // COLUMNS)
     columns = min(COLUMNS, len(evidence))
     step = (CELL + GAP, 2 * CELL + CAPTION + 2 * GAP)
     sheet = Image.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), (250, 250, 248))
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for place, (one, image) in enumerate(zip(evidence, images, strict=True)):
+    for place, (one, seen) in enumerate(zip(evidence, images, strict=True)):
         x, y = GAP + place % columns * step[0], GAP + place // columns * step[1]
-        sheet.paste(image.resize((CELL, CELL), Image.Resampling.BICUBIC), (x, y))
-        sheet.paste(_overlay(one, image), (x, y + CELL + 2))
+        sheet.paste(_framed(seen), (x, y))
+        sheet.paste(_overlay(one, seen.image), (x, y + CELL + 2))
         said, colour = _caption(one, classes)
         pen.text((x + 2, y + 2 * CELL + 5), _fit(said, font), fill=colour, font=font)
     return sheet
@@ -103,6 +121,17 @@ def _fit(text: str, font: ImageFont.FreeTypeFont) -> str:
     while font.getlength(text) > CELL - 4:
         text = f"{text.rstrip('…')[:-1]}…"
     return text
+
+
+def _framed(seen: Shown) -> Image.Image:
+    """The image, what was chosen on it in blue: the more often, the stronger."""
+    large = seen.image.resize((CELL, CELL), Image.Resampling.BICUBIC)
+    scale = CELL / seen.image.width
+    for box, times in Counter(map(tuple, seen.chosen)).items():
+        top, left, bottom, right = (value * scale for value in box)
+        if bottom > top:
+            ImageDraw.Draw(large).rectangle((left, top, right - 1, bottom - 1), outline=CHOSEN, width=min(4, times))
+    return large
 
 
 def _overlay(one: Evidence, image: Image.Image) -> Image.Image:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from implementations.common import evaluate, fingerprint, picture, records, weights
 from implementations.common.statistics import wilson
@@ -29,7 +28,7 @@ class Told:
     note: str | None = None
 
 
-def record_of(trainer: Trainer, loaded: weights.Loaded, told: Told) -> tuple[records.Record, list[Image.Image]]:
+def record_of(trainer: Trainer, loaded: weights.Loaded, told: Told) -> tuple[records.Record, list[picture.Shown]]:
     """Tests the trained method and writes down all there is to know of the run."""
     method, data, recipe, state = trainer.method, trainer.data, trainer.method.recipe, trainer.state
     evidence, images = picture.look(method, data.test, trainer.accelerator)

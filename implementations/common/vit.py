@@ -7,6 +7,7 @@ fused kernels. Only a block through whose maps gradients are to go computes its 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,13 +27,42 @@ class UnsuitableBackbone(Usage):
     """A backbone that a method can't work with; the message says why, and which would do."""
 
 
+EVERY = slice(None)
+CLASS = slice(0, 1)
+"""The class token among the queries."""
+
+
+@dataclass(frozen=True)
+class Maps:
+    """A block's attention, reckoned where it is read, in at least float32.
+
+    From its queries (B, heads, N, d), scaled, and its keys (B, heads, M, d).
+    """
+
+    queries: Tensor
+    keys: Tensor
+    visible: Tensor | None = None
+
+    def scores(self, queries: slice = EVERY, keys: slice = EVERY) -> Tensor:
+        """(B, heads, N, M) before masking and softmax, or of some queries and keys alone."""
+        with full_precision(self.queries):
+            return self.queries[:, :, queries] @ self.keys[:, :, keys].mT
+
+    def attention(self, queries: slice = EVERY) -> Tensor:
+        """(B, heads, N, M) after softmax over the keys, or of some queries alone."""
+        scores = self.scores(queries)
+        if self.visible is not None:
+            rows = self.visible if self.visible.shape[2] == 1 else self.visible[:, :, queries]
+            scores = scores.masked_fill(~rows, -torch.inf)
+        return scores.softmax(-1)
+
+
 @dataclass(frozen=True)
 class Attended:
-    """What a block gives: its tokens (B, N, D), and if asked for its attention (B, heads, N, keys) before and after softmax."""
+    """What a block gives: its tokens (B, N, D), and if asked for its attention."""
 
     tokens: Tensor
-    scores: Tensor | None = None
-    attention: Tensor | None = None
+    maps: Maps | None = None
 
 
 class ViT(nn.Module):
@@ -97,6 +127,28 @@ class ViT(nn.Module):
         """The patch tokens (B, N, D) of (B, prefix + N, D)."""
         return tokens[:, self.prefix :]
 
+    def pixels(self, cells: Tensor) -> Tensor:
+        """Boxes of patches, (…, 4) as top, left, bottom, right of the grid, ends exclusive → what they see, in pixels."""
+        patch, stride = self.model.patch_embed.patch_size[0], self.model.patch_embed.proj.stride[0]
+        return torch.cat([cells[..., :2] * stride, (cells[..., 2:] - 1) * stride + patch], dim=-1)
+
+    def boxes(self, chosen: Tensor) -> Tensor:
+        """Numbers of tokens (…) → the boxes in pixels that these see (…, 4); without area for a token before the patches."""
+        place = chosen - self.prefix
+        corner = torch.stack([place // self.grid[1], place % self.grid[1]], dim=-1)
+        return torch.where(place[..., None] < 0, 0, self.pixels(torch.cat([corner, corner + 1], dim=-1)))
+
+    def class_token(self) -> Tensor:
+        """The class token as it enters the first block, with its position: (1, D)."""
+        model = self.model
+        return model.cls_token[0] if model.no_embed_class else model.cls_token[0] + model.pos_embed[0, :1]
+
+    def set_dropout(self, rate: float) -> None:
+        """Dropout on the embeddings and in the MLPs, as ViT's authors fine-tune; none in attention."""
+        mlps = [block.mlp for block in self.blocks]
+        for layer in (self.model.pos_drop, *(drop for mlp in mlps for drop in (mlp.drop1, mlp.drop2))):
+            layer.p = rate
+
     def fresh_block(self) -> nn.Module:
         """A block like the last, freshly initialised as timm does, for a paper that doesn't load its own."""
         block = copy.deepcopy(self.blocks[-1])
@@ -122,28 +174,31 @@ def attend(
     differentiable: bool = False,
     visible: Tensor | None = None,
     context: Tensor | None = None,
+    partners: Tensor | None = None,
 ) -> Attended:
     """Runs one block on tokens (B, N, D).
 
-    `maps`: return the attention before and after softmax, in at least float32; to be read: it has no gradient, and the tokens are
-    those of the fused kernel to the bit. `differentiable`: compute the block by these maps, so that gradients go through them.
+    `maps`: return the attention too, to be read: it has no gradient, and the tokens are those of the fused kernel to the bit.
+    `differentiable`: compute the block by these maps, so that gradients go through them.
     `visible` (B, keys) or (B, 1 or heads, N or 1, keys): False hides a key; each query has to see at least one.
-    `context` (B, M, D): tokens of others (another image's, as they are before this block), whose keys and values the queries see
-    in place of their own.
+    `context` (B, M, D): tokens of others, as they are before this block, whose keys and values the queries see in place of their
+    own. `partners` (B): for each image, the one of the batch whose keys and values its queries see beside its own.
     """
     mask = visible[:, None, None] if visible is not None and visible.ndim == 2 else visible
-    if not maps and not differentiable and context is None:
+    if not maps and not differentiable and context is None and partners is None:
         return Attended(block(tokens, attn_mask=mask))
     layer, normed = block.attn, block.norm1(tokens)
     q, k, v = _heads(layer, normed)
     if context is not None:
         _, k, v = _heads(layer, block.norm1(context))
-    scores = attention = None
+    if partners is not None:
+        k, v = (torch.cat([own, own[partners]], dim=2) for own in (k, v))
+    seen = None
     if maps or differentiable:
-        with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
-            scores, attention = _maps(layer, q, k, mask)
+        queries, keys = at_least_float32(q) * layer.scale, at_least_float32(k)
+        seen = Maps(queries, keys, mask) if differentiable else Maps(queries.detach(), keys.detach(), mask)
     if differentiable:
-        mixed = layer.attn_drop(attention).to(v.dtype) @ v
+        mixed = layer.attn_drop(seen.attention()).to(v.dtype) @ v
     else:
         dropout = layer.attn_drop.p if layer.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
@@ -151,15 +206,29 @@ def attend(
     if layer.gate is not None:
         mixed = mixed * layer.gate(normed).sigmoid()
     tokens = tokens + block.drop_path1(block.ls1(layer.proj_drop(layer.proj(mixed))))
-    return Attended(tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens)))), scores, attention)
+    return Attended(tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens)))), seen)
 
 
-def _maps(layer: Attention, q: Tensor, k: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Scores and their softmax (B, heads, N, keys)."""
-    with full_precision(q):
-        scores = at_least_float32(q) * layer.scale @ at_least_float32(k).mT
-        seen = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
-        return scores, seen.softmax(-1)
+def watch(blocks: Iterable[nn.Module], tokens: Tensor, *, visible: Tensor | None = None) -> list[Attended]:
+    """Runs blocks one after the other on tokens (B, N, D), and keeps what each gives; the last one's tokens are the outcome."""
+    watched: list[Attended] = []
+    for block in blocks:
+        watched.append(attend(block, tokens, maps=True, visible=visible))
+        tokens = watched[-1].tokens
+    return watched
+
+
+def rollout(attentions: Sequence[Tensor], start: Tensor) -> Tensor:
+    """How much each token of the first block went into what is looked at in the end: `start` times the product of matrices.
+
+    `attentions` of the blocks from first to last (…, N, N), rows summing to 1, later ones multiplied from the left; `start`
+    (…, R, N), weights of what is read in the end → (…, R, N). Some rows need no product of whole matrices.
+    """
+    with full_precision(start):
+        start = at_least_float32(start)
+        for attention in reversed(attentions):
+            start = start @ at_least_float32(attention)
+        return start
 
 
 def _heads(layer: Attention, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:

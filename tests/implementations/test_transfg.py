@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import tensor
 
 from implementations.common.weights import SHIPPED
-from implementations.transfg import TransFG, contrastive, rollout, strongest_patch
+from implementations.transfg import TransFG, contrastive, strongest_patch
 from tests.implementations.tiny import build, images, labels
 
 
@@ -35,49 +35,9 @@ class WithoutContrast(TransFG):
         return {"cross-entropy": super().losses(images, labels)["cross-entropy"]}
 
 
-def stochastic(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(-1)
-
-
-def test_the_later_layers_attention_multiplies_from_the_left():
-    first, second = tensor([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]), tensor([[0.2, 0, 0.8], [0, 1, 0], [0, 0, 1]])
-    product = rollout([first[None, None], second[None, None]])
-    assert product[0, 0, 0].tolist() == pytest.approx([0.1, 0.1, 0.8])  # the other order gives [.1, .5, .4]
-    assert strongest_patch(product[:, :, 0], 1).tolist() == [[2]]
-
-
-def test_the_class_row_alone_is_the_whole_products_first_row():
-    attentions = [stochastic(2, 4, 9, 9).roll(shift, 2) for shift in range(4)]
-    whole = attentions[3] @ attentions[2] @ attentions[1] @ attentions[0]
-    assert torch.allclose(rollout(attentions), whole)
-    assert torch.allclose(rollout(attentions, slice(0, 1)), whole[:, :, :1])
-
-
-def test_the_rollouts_rows_sum_to_one():
-    assert torch.allclose(rollout([stochastic(2, 4, 9, 9)] * 5).sum(-1), torch.ones(2, 4, 9, dtype=torch.float64))
-
-
-def test_identity_attention_leaves_every_token_to_itself():
-    product = rollout([torch.eye(5).expand(1, 2, 5, 5)] * 3)
-    assert torch.equal(product[0, 0], torch.eye(5))
-    assert (product[:, :, 0, 1:] == 0).all()
-
-
-def test_a_uniform_first_layer_makes_every_row_uniform_whatever_follows():
-    uniform = torch.full((1, 2, 5, 5), 0.2, dtype=torch.float64)
-    assert torch.allclose(rollout([uniform, stochastic(1, 2, 5, 5), stochastic(1, 2, 5, 5)]), uniform)
-
-
-def test_a_uniform_last_layer_makes_every_row_the_mean_of_what_came_before():
-    uniform, before = torch.full((1, 1, 4, 4), 0.25, dtype=torch.float64), stochastic(1, 1, 4, 4)
-    assert torch.allclose(rollout([before, uniform]), before.mean(2, keepdim=True).expand(1, 1, 4, 4))
-
-
-def test_the_rollout_keeps_float32_under_bf16_autocast():
-    attention = stochastic(1, 2, 65, 65).float()
-    with torch.autocast("cpu", torch.bfloat16):
-        product = rollout([attention] * 4)
-    assert (product.sum(-1) - 1).abs().max() < 1e-5
+def test_a_head_keeps_the_patch_that_went_most_into_the_class_token():
+    contribution = tensor([[[0.5, 0.1, 0.4], [0.2, 0.5, 0.3]]])
+    assert strongest_patch(contribution, 1).tolist() == [[2, 1]]  # never the class token itself
 
 
 @pytest.mark.parametrize(

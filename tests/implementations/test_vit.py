@@ -7,7 +7,7 @@ import timm
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from implementations.common.vit import UnsuitableBackbone, ViT, attend, overlap_patches
+from implementations.common.vit import UnsuitableBackbone, ViT, attend, overlap_patches, rollout, watch
 
 TIMM = ["vit_tiny_patch16_224", "deit3_small_patch16_224", "vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"]
 
@@ -45,19 +45,22 @@ def test_a_block_whose_maps_are_asked_for_gives_the_same_tokens():
         asked, plain, by_hand = attend(block, tokens, maps=True), attend(block, tokens), attend(block, tokens, differentiable=True)
         assert torch.equal(asked.tokens, plain.tokens)
         assert torch.allclose(by_hand.tokens, plain.tokens, atol=1e-12)
-        assert torch.equal(by_hand.attention, asked.attention)
-        assert plain.attention is None
-        assert torch.allclose(asked.scores.softmax(-1), asked.attention)
-        assert torch.allclose(asked.attention.sum(-1), torch.ones(2, 4, 17, dtype=torch.float64))
+        assert plain.maps is None
+        attention = asked.maps.attention()
+        assert torch.equal(by_hand.maps.attention(), attention)
+        assert torch.allclose(asked.maps.scores().softmax(-1), attention)
+        assert torch.allclose(attention.sum(-1), torch.ones(2, 4, 17, dtype=torch.float64))
+        assert torch.allclose(asked.maps.attention(slice(3, 5)), attention[:, :, 3:5])
+        assert torch.allclose(asked.maps.scores(keys=slice(0, 1)), asked.maps.scores()[..., :1])
         tokens = asked.tokens
 
 
 def test_gradients_go_through_maps_only_where_they_are_to():
     vit = driver()
     tokens = vit.embed(images())
-    assert not attend(vit.blocks[0], tokens, maps=True).attention.requires_grad
+    assert not attend(vit.blocks[0], tokens, maps=True).maps.attention().requires_grad
     attended = attend(vit.blocks[0], tokens, differentiable=True)
-    gradient = torch.autograd.grad(attended.attention[:, :, 0, 3].sum(), vit.blocks[0].attn.qkv.weight, retain_graph=True)[0]
+    gradient = torch.autograd.grad(attended.maps.attention()[:, :, 0, 3].sum(), vit.blocks[0].attn.qkv.weight, retain_graph=True)[0]
     assert gradient.abs().sum() > 0
     plain = torch.autograd.grad(vit.blocks[0](tokens).square().sum(), tokens, retain_graph=True)[0]
     by_hand = torch.autograd.grad(attended.tokens.square().sum(), tokens)[0]
@@ -68,8 +71,9 @@ def test_maps_are_float32_under_bf16_autocast():
     vit = driver().float()
     with torch.autocast("cpu", torch.bfloat16):
         attended = attend(vit.blocks[0], vit.embed(images().float()), maps=True)
-    assert attended.attention.dtype == attended.scores.dtype == torch.float32
-    assert (attended.attention.sum(-1) - 1).abs().max() < 1e-6
+        attention, scores = attended.maps.attention(), attended.maps.scores()
+    assert attention.dtype == scores.dtype == torch.float32
+    assert (attention.sum(-1) - 1).abs().max() < 1e-6
 
 
 def test_a_masked_key_is_as_if_its_token_were_not_there():
@@ -82,7 +86,8 @@ def test_a_masked_key_is_as_if_its_token_were_not_there():
     for differentiable in (False, True):
         attended = attend(vit.blocks[0], tokens, visible=visible, maps=True, differentiable=differentiable)
         assert torch.allclose(attended.tokens[:, rest], expected)
-        assert (attended.attention[..., 5] == 0).all()
+        assert (attended.maps.attention()[..., 5] == 0).all()
+        assert torch.equal(attended.maps.attention(slice(2, 3)), attended.maps.attention()[:, :, 2:3])
 
 
 @pytest.mark.parametrize("differentiable", [False, True])
@@ -148,6 +153,56 @@ def test_a_fresh_block_has_the_lasts_shape_and_none_of_its_weights():
     assert not torch.equal(fresh.attn.qkv.weight, vit.blocks[-1].attn.qkv.weight)
     assert 0.015 < fresh.attn.qkv.weight.std() < 0.025
     assert (fresh.norm1.bias == 0).all()
+
+
+def stochastic(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(-1)
+
+
+def test_a_rollout_multiplies_the_later_layers_attention_from_the_left():
+    first, second = torch.tensor([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]), torch.tensor([[0.2, 0, 0.8], [0, 1, 0], [0, 0, 1]])
+    assert rollout([first], second)[0].tolist() == pytest.approx([0.1, 0.1, 0.8])  # the other order gives [.1, .5, .4]
+
+
+def test_a_rollout_of_some_rows_is_these_rows_of_the_whole_product_and_of_their_mean_its_mean():
+    attentions = [stochastic(2, 4, 9, 9).roll(shift, 2) for shift in range(4)]
+    whole = attentions[3] @ attentions[2] @ attentions[1] @ attentions[0]
+    assert torch.allclose(rollout(attentions, torch.eye(9).double()), whole)
+    assert torch.allclose(rollout(attentions[:3], attentions[3][:, :, :1]), whole[:, :, :1])
+    assert torch.allclose(rollout(attentions, torch.full((1, 9), 1 / 9).double()), whole.mean(2, keepdim=True))
+
+
+def test_a_rollouts_rows_sum_to_one_and_identity_leaves_every_token_to_itself():
+    assert torch.allclose(rollout([stochastic(2, 4, 9, 9)] * 4, stochastic(2, 4, 9, 9)).sum(-1), torch.ones(2, 4, 9).double())
+    assert torch.equal(rollout([torch.eye(5).expand(1, 2, 5, 5)] * 3, torch.eye(5))[0, 0], torch.eye(5))
+
+
+def test_a_uniform_first_layer_makes_every_row_of_a_rollout_uniform_whatever_follows():
+    uniform = torch.full((1, 2, 5, 5), 0.2, dtype=torch.float64)
+    assert torch.allclose(rollout([uniform, stochastic(1, 2, 5, 5)], stochastic(1, 2, 5, 5)), uniform)
+
+
+def test_a_rollout_keeps_float32_under_bf16_autocast():
+    attention = stochastic(1, 2, 65, 65).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        product = rollout([attention] * 3, attention)
+    assert (product.sum(-1) - 1).abs().max() < 1e-5
+
+
+def test_watching_blocks_gives_what_they_give_and_each_ones_maps():
+    vit = driver()
+    watched = watch(vit.blocks, vit.embed(images()))
+    assert torch.equal(watched[-1].tokens, vit.blocks(vit.embed(images())))
+    assert torch.equal(watched[1].maps.attention(), attend(vit.blocks[1], watched[0].tokens, maps=True).maps.attention())
+
+
+def test_a_patchs_box_is_what_its_kernel_sees():
+    vit = driver()
+    assert vit.boxes(torch.tensor([[1, 7, 0]])).tolist() == [[[0, 0, 8, 8], [8, 16, 16, 24], [0, 0, 0, 0]]]
+    assert vit.pixels(torch.tensor([1, 0, 3, 4])).tolist() == [8, 0, 24, 32]
+    overlap_patches(vit.model, 4)
+    assert vit.boxes(torch.tensor([[1, 9]])).tolist() == [[[0, 0, 8, 8], [4, 4, 12, 12]]]
+    assert vit.pixels(torch.tensor([0, 0, 7, 7])).tolist() == [0, 0, 32, 32]
 
 
 @pytest.mark.parametrize(
