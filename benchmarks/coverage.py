@@ -80,8 +80,11 @@ def coverage(cell: Cell, comparisons: int) -> dict[str, Any]:
     widths = np.zeros(2)
     for number in range(comparisons):
         rng = np.random.default_rng(derive("coverage", cell, number))
-        images = mean + DIFFICULTY * rng.standard_normal(cell.images)
-        runs = [answers(rng, images, seeds_sd * rng.standard_normal(cell.seeds + 1)) for _ in range(METHODS)]
+        # Images of their own for each table: shared ones would make 35 tables little more than one.
+        runs = [
+            answers(rng, mean + DIFFICULTY * rng.standard_normal(cell.images), seeds_sd * rng.standard_normal(cell.seeds + 1))
+            for _ in range(METHODS)
+        ]
         tables = [Table.of(run[1:]) for run in runs]
         for run, table, spread in zip(runs, tables, pool(tables), strict=True):
             (own,) = pool([table])

@@ -22,6 +22,8 @@ from implementations.common.machine import cores
 from implementations.common.records import RECORDS, read_all
 
 BASELINE_SEEDS = 10
+LONGER = {"finch_resnet": (30, 60)}
+"""How long the baseline is trained beside its own 15 epochs: 60 take as many steps as PMG's four a batch."""
 Job = tuple[str, str, tuple[str, ...], int]
 """A run: paper, backbone, what is changed of its recipe, seed."""
 
@@ -84,6 +86,9 @@ def _jobs(papers: Sequence[str], seeds: Sequence[int], baseline_seeds: int) -> l
             strides = tuple(f"{name}={getattr(recipe, name)}" for name in STRIDES if getattr(recipe, name) is not None)
             if recipe.backbone in backbones.OWN:
                 jobs += [(BASELINE, recipe.backbone, strides, seed) for seed in range(baseline_seeds)]
+                if paper == BASELINE:
+                    longer = [(*strides, f"epochs={epochs}") for epochs in LONGER.get(recipe.backbone, ())]
+                    jobs += [(BASELINE, recipe.backbone, changes, seed) for changes in longer for seed in seeds]
                 jobs += [(paper, recipe.backbone, (), seed) for seed in seeds if paper != BASELINE]
     return list(dict.fromkeys(jobs))
 
@@ -93,7 +98,7 @@ def _part(jobs: Sequence[Job], shard: str | None) -> list[Job]:
     if shard is None:
         return list(jobs)
     part, _, parts = shard.partition("/")
-    if not (part.isdigit() and parts.isdigit() and 0 < int(part) <= int(parts)):
+    if not (part.isdecimal() and parts.isdecimal() and 0 < int(part) <= int(parts)):
         raise Usage(f"--shard {shard}: expected K/N with K from 1 to N, such as 3/8")
     return list(jobs[int(part) - 1 :: int(parts)])
 
@@ -181,7 +186,7 @@ def _against_time(comparisons: Sequence[Comparison]) -> str:
             row.paper,
             str(comparison.budget.epochs),
             f"{row.mean('updates'):.0f}",
-            f"{row.mean('seconds'):.0f}",
+            f"{row.seconds:.0f}",
             _cells(row)[2],
         ]
         for comparison in comparisons

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.catalog import Catalog, load
+from tools.catalog import ROOT, Catalog, load
+from tools.number import digits
+from tools.pages.records import read_runs
+from tools.render import render
 
 LEADERBOARD = Path(__file__).parent / "data" / "seed_leaderboard.yaml"
 ROWS = yaml.safe_load(LEADERBOARD.read_text(encoding="utf-8"))
@@ -38,6 +41,22 @@ def test_each_of_the_lists_values_is_among_the_sources_of_exactly_one_result(cat
     results = [result for result in catalog.papers[paper].results if result.dataset == dataset and result.metric == "top-1"]
     stated = [source.value for result in results for source in result.sources if source.source == "seed-list"]
     assert stated == [value]
+
+
+@pytest.fixture(scope="module")
+def pages(catalog) -> dict[str, str]:
+    return render(catalog, read_runs(ROOT))
+
+
+@pytest.mark.parametrize(("paper", "dataset", "value"), VALUES, ids=[f"{p}-{d}" for p, d, _ in VALUES])
+def test_each_of_the_lists_values_stands_on_its_leaderboard_with_level_source_and_what_was_corrected(catalog, pages, paper, dataset, value):
+    result = next(r for r in catalog.papers[paper].results if r.dataset == dataset and any(s.source == "seed-list" for s in r.sources))
+    rows = [row for row in pages[f"leaderboards/{dataset}.md"].split("<tr ") if f'/papers/{paper}/">' in row and f">{digits(result.value)}<" in row.replace(" <span", "<")]
+    (row,) = [row for row in rows if "Awesome Fine-grained" in row]
+    assert 'class="level level--' in row
+    assert 'class="carried carried--' in row
+    corrections = [c for c in catalog.papers[paper].corrections or () if c.dataset == dataset]
+    assert row.count("corrected") == len(corrections)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["paper"] for row in ROWS])

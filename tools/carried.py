@@ -6,31 +6,31 @@ from collections.abc import Iterable
 
 from implementations.common.records import Record
 from tools.catalog import Catalog
-from tools.protocols import facts_of_record
-from tools.schema import Implementation
+from tools.protocols import claimed, differences, facts, facts_of_record
+from tools.schema import Paper
 
 CARRIED = {
     "none": "There is no implementation yet, or no valid record of a run of it.",
     "demo-checked": "It was run on drawn birds: the mechanism works as implemented. Whether it reaches the paper's number"
     " wasn't measured.",
     "small-scale": "It was run on photographs, with less than the paper's backbone or recipe.",
-    "paper-scale": "It was run by the paper's recipe on the claim's dataset and backbone.",
+    "paper-scale": "It was run by the paper's recipe, unchanged, under all of the protocol that the claim states.",
 }
 """The least far first, each with its meaning."""
 
 
-def carried(catalog: Catalog, implementation: Implementation, records: Iterable[Record]) -> str:
-    """How far the valid records of a method itself, ablations apart, carry it."""
+def carried(catalog: Catalog, paper: Paper, records: Iterable[Record]) -> str:
+    """How far the valid records of a method itself, ablations apart, carry a paper's implementation."""
     steps = list(CARRIED)
-    reached = [_of_one(catalog, implementation, record) for record in records if record.label is None]
+    reached = [_of_one(catalog, paper, record) for record in records if record.label is None]
     return max(reached, key=steps.index, default="none")
 
 
-def _of_one(catalog: Catalog, implementation: Implementation, record: Record) -> str:
+def _of_one(catalog: Catalog, paper: Paper, record: Record) -> str:
     if record.dataset.name == "synthetic-finches":
         return "demo-checked"
     if record.dataset.name not in catalog.datasets:
         return "none"
-    facts, claim = facts_of_record(record, catalog.manifest, catalog.datasets), implementation.claim
-    same = record.profile == "paper" and facts["dataset"] == claim.dataset and facts["backbone"] == claim.backbone
-    return "paper-scale" if same else "small-scale"
+    run, claim = facts_of_record(record, catalog.manifest, catalog.datasets), facts(claimed(paper))
+    missed = [apart for apart in differences(claim, run) if apart.one is not None]
+    return "paper-scale" if record.profile == "paper" and not record.changes and not missed else "small-scale"

@@ -7,7 +7,7 @@
     python -m tools.check_results --refresh PAPER…     make a paper's stale records anew, after a change that was meant
 
 Writes build/verdicts.json, from which the site tells what was checked. Exit code 0: every number has its evidence; 1: a claim
-that isn't the catalog's, a record that contradicts itself, or a stale one; 2: wrong usage.
+that isn't the catalog's, a record that contradicts itself or is stale, a rerun that comes out above or below; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ from tools.verdicts import MEANINGS, PaperVerdict, RecordState, Verdicts
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    if options.explain:
+    if options.explain is not None:
         return explain(options.explain)
+    if wrong := _misused(options):
+        print(f"finch: {wrong}", file=sys.stderr)
+        return 2
     catalog, problems = load(options.root)
     if catalog is None:
         print("\n".join(map(str, problems)), file=sys.stderr)
@@ -69,9 +72,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rerun", nargs="*", metavar="PAPER", help="run these demos again (none named: all), some minutes each")
     parser.add_argument("--changed-since", metavar="COMMIT", help="with --rerun: only the demos that the diff since then touches")
     parser.add_argument("--threads", type=int, metavar="N", help="with --rerun: of the CPU (default: as many as the record had)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="with --rerun: another seed, held against the spread of the recorded"
+    )
     parser.add_argument("--refresh", nargs="+", metavar="PAPER", help="make stale records anew; a paper's or the baseline's")
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     return parser
+
+
+def _misused(options: argparse.Namespace) -> str | None:
+    """What of the options can't be meant; None: nothing."""
+    if options.rerun is not None and options.refresh is not None:
+        return "--rerun compares with the records, --refresh replaces them: expected one of the two"
+    alone = [name for name in ("changed_since", "threads", "seed") if getattr(options, name) is not None]
+    if alone and options.rerun is None:
+        return f"--{alone[0].replace('_', '-')} says how demos are run again: expected --rerun beside it"
+    if options.threads is not None and options.threads < 1:
+        return f"--threads {options.threads}: expected at least 1"
+    return None
 
 
 def explain(verdict: str) -> int:
@@ -92,10 +110,11 @@ def check(root: Path, catalog: Catalog, runs: Runs) -> Verdicts:
 
     every = [(path, record) for records in runs.records.values() for path, record in records]
     held = recheck.stale([record for _, record in every], root) if every else []
+    changed = recheck.harness_changed(root) if every else []
     states = {}
     for (path, record), (stale, unchecked) in zip(every, held, strict=True):
         file = path.relative_to(root).as_posix()
-        states[file] = RecordState(file, record.paper, [*verdicts.contradictions(record), *stale], unchecked)
+        states[file] = RecordState(file, record.paper, [*verdicts.contradictions(record), *stale, *changed], unchecked)
     papers = {
         paper_id: _verdict(catalog, paper_id, runs, states, recheck.undeclared(paper_id, _claim(entry)))
         for paper_id, entry in catalog.papers.items()
@@ -128,7 +147,7 @@ def _on_claim(catalog: Catalog, paper_id: str, own: Sequence[Record]) -> tuple[s
     equal = [100 * record.outcome.top1 for record, different in zip(own, apart, strict=True) if not different]
     if not equal:
         return "not comparable", f"claimed / run: {'; '.join(map(str, min(apart, key=len)))}"
-    placed = against(catalog, result.value, equal)
+    placed = against(catalog, result, equal)
     if placed is None:
         return "not comparable", "with one run, and none repeated anywhere, nobody knows how far runs lie apart"
     return placed.side, placed.reason
@@ -149,11 +168,17 @@ def _refresh(root: Path, runs: Runs, papers: list[str]) -> int:
     from tools import recheck
 
     every = [record for paper in papers for _, record in runs.records[paper]]
-    old = [record for record, (stale, _) in zip(every, recheck.stale(every, root), strict=True) if stale]
+    changed = recheck.harness_changed(root)
+    if changed and set(papers) != set(runs.records):
+        everything = f"--refresh {' '.join(runs.records)}"
+        raise Fault(f"{changed[0].message}: what all runs share has changed, so all are to be made anew: {everything}")
+    old = [record for record, (stale, _) in zip(every, recheck.stale(every, root), strict=True) if stale or changed]
     for number, record in enumerate(old, 1):
         named = ", ".join(filter(None, [record.paper, record.label, record.backbone.name, f"seed {record.seed}"]))
         print(f"{number}/{len(old)} {named}", file=sys.stderr)
         rerun.refresh(root, record)
+    if changed:
+        recheck.keep_harness(root)
     print(f"{len(old)} of {len(every)} records were stale and are made anew" if old else f"none of {len(every)} records is stale")
     return 0
 
@@ -164,13 +189,16 @@ def _rerun(options: argparse.Namespace, runs: Runs) -> int:
     if options.changed_since:
         papers = rerun.touched(options.root, options.changed_since, papers)
     committed = [record for records in runs.records.values() for _, record in records]
-    chosen = [rerun.demo_of([record for _, record in runs.records[paper]]) for paper in papers]
+    chosen = [one for paper in papers if (one := rerun.demo_of(runs.records[paper]))]
     found = []
-    for number, record in enumerate(filter(None, chosen), 1):
-        print(f"{number}/{len(papers)} {record.paper}, seed {record.seed}", file=sys.stderr)
-        found.append(rerun.rerun(options.root, record, committed, threads=options.threads))
-    print(RERUNS.get(options.format, _rerun_text)(found))
-    return 0
+    for number, (path, record) in enumerate(chosen, 1):
+        # A change that was meant brings its new record along: old beside new is then what the record was before it.
+        before = rerun.as_of(options.root, options.changed_since, path) if options.changed_since else None
+        print(f"{number}/{len(chosen)} {record.paper}", file=sys.stderr)
+        wanted = rerun.Wanted(seed=options.seed, threads=options.threads)
+        found.append(rerun.rerun(options.root, before or record, committed, wanted))
+    print(RERUNS[options.format](found))
+    return 0 if all(one.verdict == "match" for one in found) else 1
 
 
 def _rerun_text(found: Sequence[rerun.Rerun]) -> str:
@@ -186,7 +214,14 @@ def _rerun_markdown(found: Sequence[rerun.Rerun]) -> str:
     return "\n".join(lines) if found else "No demo is touched."
 
 
+def _rerun_github(found: Sequence[rerun.Rerun]) -> str:
+    apart = [one for one in found if one.verdict != "match"]
+    return "\n".join(f"::error title={one.paper}::{escape(_rerun_text([one]))}" for one in apart)
+
+
 RERUNS = {
+    "text": _rerun_text,
+    "github": _rerun_github,
     "markdown": _rerun_markdown,
     "json": lambda found: json.dumps([asdict(one) for one in found], indent=1),
 }

@@ -19,6 +19,13 @@ class Term(Model):
     """One sentence."""
 
 
+class Pretraining(Term):
+    """What backbones were trained on before."""
+
+    timm: Text | None = None
+    """How the tags end of timm's weights that were trained on it alone: in1k."""
+
+
 class Venue(Model):
     """A conference, journal or archive."""
 
@@ -125,5 +132,5 @@ class Manifest(Model):
     """Where papers are published."""
     backbones: dict[Id, Backbone]
     """Networks."""
-    pretraining: dict[Id, Term]
+    pretraining: dict[Id, Pretraining]
     """What backbones were trained on before."""

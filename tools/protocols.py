@@ -50,7 +50,11 @@ def facts(protocol: Protocol) -> Facts:
 
 
 def facts_of_record(record: Record, manifest: Manifest, datasets: Mapping[str, Dataset]) -> Facts:
-    """What one of our runs was made with, in the catalog's words. A demo's weights are Finch's own, no set of the catalog."""
+    """What one of our runs was made with, in the catalog's words.
+
+    The harness gives a method images and labels alone, and each test image once, as the transform leaves it: no extra annotation,
+    no test-time tricks.
+    """
     dataset = datasets.get(record.dataset.name)
     counts = {images: split for split, images in (dataset.splits if dataset else {}).items()}
     names = {backbone.timm: name for name, backbone in manifest.backbones.items() if backbone.timm}
@@ -59,11 +63,23 @@ def facts_of_record(record: Record, manifest: Manifest, datasets: Mapping[str, D
         "split": counts.get(record.dataset.test),
         "metric": "top-1",
         "backbone": names.get(record.backbone.name.partition(".")[0], record.backbone.name),
-        "pretraining": "drawn birds" if record.backbone.weights.startswith("shipped with Finch") else None,
+        "pretraining": _pretraining(record.backbone.weights, manifest),
         "input_size": record.recipe.get("input_size"),
         "extra": [],
         "test_time": [],
     }
+
+
+def _pretraining(weights: str, manifest: Manifest) -> str | None:
+    """What weights of this origin were trained on: timm's as their tag says; None for a user's file, or for several sets."""
+    if weights.startswith("shipped with Finch"):
+        return "drawn birds"
+    if weights == "random initialisation":
+        return "none"
+    tag = weights.removesuffix("/model.safetensors").rpartition(".")[2]
+    sets = {tag.rpartition("_")[2] for tag in tag.split("_ft_")}
+    known = {entry.timm: name for name, entry in manifest.pretraining.items() if entry.timm}
+    return known.get(sets.pop()) if len(sets) == 1 else None
 
 
 def differences(one: Facts, other: Facts) -> list[Difference]:

@@ -13,11 +13,10 @@ from typing import Any
 
 import torch
 
-from implementations.common import finches, fingerprint, weights
-from implementations.common.errors import Fault
+from implementations.common import finches, fingerprint, harness, weights
 from implementations.common.machine import cores
 from implementations.common.records import Record
-from implementations.common.run import method_of, recipe_for, variant_of
+from implementations.common.run import ROOT, method_of, recipe_for, variant_of
 from tools.verdicts import STALE, Finding
 
 SHOWN = 3
@@ -34,6 +33,20 @@ def undeclared(paper: str, claim: dict[str, Any]) -> str | None:
         if own.get(name) != claim.get(name)
     ]
     return "; ".join(parts) or None
+
+
+def harness_changed(root: Path) -> list[Finding]:
+    """What the harness does otherwise than when the records were made, whatever the method."""
+    then = harness.kept(root / harness.FILE.relative_to(ROOT))
+    if then is None:
+        return [Finding(STALE, f"{harness.FILE.name} isn't there: what the harness did when the records were made isn't known")]
+    places = _named("harness", fingerprint.differences(then, harness.compute()))
+    return [Finding(STALE, "; ".join(places))] if places else []
+
+
+def keep_harness(root: Path) -> None:
+    """Writes down what the harness does now, after all records were made anew with it."""
+    harness.keep(root / harness.FILE.relative_to(ROOT), harness.compute())
 
 
 def stale(records: Sequence[Record], root: Path) -> list[tuple[list[Finding], str | None]]:
@@ -58,8 +71,9 @@ def _kind(record: Record) -> str:
 
 @dataclass(frozen=True)
 class Now:
-    """What the present code says of such a run: its recipe and fingerprint, or why there are none."""
+    """What the present code says of such a run: its claim, recipe and fingerprint, or why there are none."""
 
+    claim: dict[str, Any] | None = None
     recipe: dict[str, Any] | None = None
     fingerprint: dict[str, Any] | None = None
     gone: str | None = None
@@ -75,9 +89,10 @@ def _now(record: Record, root: Path) -> Now:
             method = variant_of(method, f"{root / record.variant_file}:{record.variant}")
         folder = record.dataset.name != "synthetic-finches"
         recipe = recipe_for(method, profile=record.profile, backbone=record.backbone.name, changes=record.changes, folder=folder)
-        return Now(json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(fingerprint.of(method, recipe))))
-    except (Fault, ImportError, KeyError) as error:
-        return Now(gone=f"the code can't do such a run any more: {error}")
+        claim = asdict(method.claim) if method.claim else None
+        return Now(claim, json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(fingerprint.of(method, recipe))))
+    except Exception as error:  # noqa: BLE001 - whatever broken code raises, the other records are checked
+        return Now(gone=f"the code can't do such a run any more: {type(error).__name__}: {error}")
 
 
 def _compared(record: Record, now: Now) -> tuple[list[Finding], str | None]:
@@ -87,6 +102,7 @@ def _compared(record: Record, now: Now) -> tuple[list[Finding], str | None]:
     if now.unchecked:
         return [Finding(STALE, message) for message in messages], now.unchecked
     recipe, computed = now.recipe, now.fingerprint
+    messages += [f"claim: {record.claim} then, {now.claim} now"] if record.claim != now.claim else []
     messages += [
         f"recipe.{name}: {record.recipe.get(name)!r} then, {recipe.get(name)!r} now"
         for name in {**record.recipe, **recipe}
@@ -97,14 +113,14 @@ def _compared(record: Record, now: Now) -> tuple[list[Finding], str | None]:
     if record.fingerprint is None or record.fingerprint.get("format") != computed["format"]:
         messages.append("its fingerprint is missing, or of another format")
     else:
-        messages += _named(fingerprint.differences(record.fingerprint, computed))
+        messages += _named("fingerprint", fingerprint.differences(record.fingerprint, computed))
     return [Finding(STALE, message) for message in messages], None
 
 
-def _named(differences: Iterable[fingerprint.Difference]) -> list[str]:
+def _named(of: str, differences: Iterable[fingerprint.Difference]) -> list[str]:
     # What is exact tells causes, what is computed their effects.
-    found = [f"fingerprint.{one}" for one in sorted(differences, key=lambda one: not one.place.startswith("exact"))]
-    rest = [f"fingerprint: {len(found) - SHOWN} further places differ"] if len(found) > SHOWN else []
+    found = [f"{of}.{one}" for one in sorted(differences, key=lambda one: not one.place.startswith("exact"))]
+    rest = [f"{of}: {len(found) - SHOWN} further places differ"] if len(found) > SHOWN else []
     return found[:SHOWN] + rest
 
 

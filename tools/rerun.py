@@ -5,14 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from implementations.common.comparison import BASELINE, compare
+from pydantic import ValidationError
+
 from implementations.common.errors import Fault
 from implementations.common.records import Record, decode, on_images_of, read_all
-from implementations.common.statistics import paired
+from implementations.common.statistics import Estimate, Table, one_more_run, paired, pool
 
 DEMO_IMAGES = 30
 """Of each species, in a rerun: the first of those that the committed records were tested on."""
@@ -36,6 +38,8 @@ def command_of(record: Record, records: Path, *, images: int, seed: int | None =
             f"{record.paper} was run on {record.dataset.name}, whose images aren't here; only runs on finches are run again"
         )
     command = [sys.executable, "-m", f"implementations.{record.paper.replace('-', '_')}"]
+    if record.backbone.weights.startswith("file "):
+        raise Fault(f"{record.paper} was run from the weights of a {record.backbone.weights}, which isn't here")
     options = {
         "--backbone": record.backbone.name,
         "--seeds": record.seed if seed is None else seed,
@@ -46,15 +50,27 @@ def command_of(record: Record, records: Path, *, images: int, seed: int | None =
     }
     command += [str(part) for pair in options.items() for part in pair]
     command += [part for change in record.changes for part in ("--set", change)]
+    if record.backbone.sha256 is None:
+        command += ["--weights", "none"]
     if record.variant:
         command += ["--variant", f"{record.variant_file}:{record.variant}"]
     return command + (["--note", record.note] if record.note else [])
 
 
-def rerun(root: Path, record: Record, committed: list[Record], *, threads: int | None = None, images: int = DEMO_IMAGES) -> Rerun:
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How a record is run again, where not as it was: another seed, another number of the CPU's threads."""
+
+    seed: int | None = None
+    threads: int | None = None
+    images: int = DEMO_IMAGES
+    """Of each species."""
+
+
+def rerun(root: Path, record: Record, committed: list[Record], wanted: Wanted) -> Rerun:
     """Runs a record's demo again and compares the two; `committed` are all records, for the spread of other seeds."""
     with tempfile.TemporaryDirectory(prefix="finch-rerun-") as folder:
-        _run(command_of(record, Path(folder), images=images, threads=threads), root)
+        _run(command_of(record, Path(folder), images=wanted.images, seed=wanted.seed, threads=wanted.threads), root)
         ((_, fresh),) = read_all(Path(folder) / record.paper)
     return compared(record, fresh, committed)
 
@@ -89,20 +105,25 @@ def compared(record: Record, fresh: Record, committed: list[Record]) -> Rerun:
             f" {100 * low:+.1f} to {100 * high:+.1f}{_apart(record, fresh)}"
         )
         return Rerun(record.paper, _side(difference, difference - high, difference - low), then, now, sentence)
-    row = next(
-        (
-            row
-            for comparison in compare(committed)
-            if comparison.budget == record.budget and (row := comparison.row(record.paper, record.label)) and row.next_run
-        ),
-        None,
-    )
-    if row is None:
-        raise Fault(f"{record.paper}: with one seed recorded, nobody knows how far another may lie from it")
-    expected = row.next_run
+    expected, seeds = _next_run(record, fresh, committed)
     low, high = 100 * expected.low, 100 * expected.high
-    sentence = f"seed {fresh.seed}; by the {len(row.runs)} recorded, 95% of further seeds lie from {low:.1f} to {high:.1f}"
-    return Rerun(record.paper, _side(now, expected.low, expected.high), then, now, sentence + _apart(record, fresh))
+    sentence = f"seed {fresh.seed}; by the {seeds} recorded, 95% of further seeds lie from {low:.1f} to {high:.1f}"
+    return Rerun(record.paper, _side(now, expected.low, expected.high), expected.value, now, sentence + _apart(record, fresh))
+
+
+def _next_run(record: Record, fresh: Record, committed: list[Record]) -> tuple[Estimate, int]:
+    """Where one more run would come out on the fresh run's images, and by how many recorded seeds; the spread is all methods'."""
+    labels, answers = decode(fresh.labels), defaultdict(list)
+    for one in committed:
+        kept = on_images_of(one, fresh) if one.budget == record.budget else None
+        if kept is not None:
+            answers[one.paper, one.label].append([guess == label for guess, label in zip(kept, labels, strict=True)])
+    tables = {key: Table.of(right) for key, right in answers.items()}
+    key = record.paper, record.label
+    spread = dict(zip(tables, pool(list(tables.values())), strict=True)).get(key)
+    if spread is None:
+        raise Fault(f"{record.paper}: with one seed recorded, nobody knows how far another may lie from it")
+    return one_more_run(tables[key], spread), tables[key].seeds
 
 
 def _side(value: float, low: float, high: float) -> str:
@@ -124,11 +145,25 @@ def _apart(record: Record, fresh: Record) -> str:
 def touched(root: Path, since: str, papers: list[str]) -> list[str]:
     """The papers whose demos a diff touches: all, where it touches what they share. Raises Fault for an unknown commit."""
     listing = subprocess.run(
-        ["git", "diff", "--name-only", f"{since}...HEAD"], cwd=root, capture_output=True, text=True, check=False
+        ["git", "diff", "--name-only", "--end-of-options", f"{since}...HEAD"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if listing.returncode:
         raise Fault(f"git knows no commit {since!r} here: {listing.stderr.strip()}")
     return list(_touched(listing.stdout.splitlines(), papers))
+
+
+def as_of(root: Path, since: str, path: Path) -> Record | None:
+    """A record as it was at a commit; None where it wasn't there, or was of another format."""
+    name = path.relative_to(root).as_posix()
+    shown = subprocess.run(["git", "show", "--end-of-options", f"{since}:{name}"], cwd=root, capture_output=True, check=False)
+    try:
+        return Record.model_validate_json(shown.stdout) if shown.returncode == 0 else None
+    except ValidationError:
+        return None
 
 
 def _touched(changed: list[str], papers: list[str]) -> Iterator[str]:
@@ -140,7 +175,7 @@ def _touched(changed: list[str], papers: list[str]) -> Iterator[str]:
             yield paper
 
 
-def demo_of(records: list[Record]) -> Record | None:
-    """The record that a paper's rerun repeats: the method's own, of the lowest seed, on its first backbone."""
-    own = [record for record in records if record.label is None and record.dataset.name == "synthetic-finches"]
-    return min(own, key=lambda record: (record.seed, len(record.changes), record.paper != BASELINE), default=None)
+def demo_of(records: list[tuple[Path, Record]]) -> tuple[Path, Record] | None:
+    """The record that a paper's rerun repeats, and its file: the method's own, of the lowest seed, on its first backbone."""
+    own = [one for one in records if one[1].label is None and one[1].dataset.name == "synthetic-finches"]
+    return min(own, key=lambda one: (one[1].seed, len(one[1].changes), one[0].name), default=None)

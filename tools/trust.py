@@ -54,7 +54,7 @@ def level(catalog: Catalog, paper: Paper, result: Result, ours: Sequence[Run] = 
         if not (run.by_authors or run.flaw or differences(claimed, facts(run)))
         for value in run.runs or [run.value]
     ]
-    judged = {"reproduced": against(catalog, result.value, own), "reproduced-by-others": against(catalog, result.value, others)}
+    judged = {"reproduced": against(catalog, result, own), "reproduced-by-others": against(catalog, result, others)}
     judged = {name: place for name, place in judged.items() if place}
     missed = [place for place in judged.values() if place.side != "match"]
     if missed:
@@ -84,36 +84,38 @@ class Place:
     reason: str
 
 
-@lru_cache(maxsize=1)
-def repeated(catalog: Catalog) -> Spread | None:
+@lru_cache(maxsize=8)
+def repeated(catalog: Catalog, metric: str) -> Spread | None:
     """How much runs of one method on the same test images differ, over all that the catalog knows to have been repeated."""
     sets = [
         run.runs
         for paper in catalog.papers.values()
         for run in (*(paper.results or ()), *(paper.reproductions or ()))
-        if len(run.runs or ()) > 1
+        if len(run.runs or ()) > 1 and run.metric == metric and not getattr(run, "flaw", None)
     ]
     freedom = sum(len(values) - 1 for values in sets)
     return (sum((len(values) - 1) * variance(values) for values in sets) / freedom, freedom) if sets else None
 
 
-def against(catalog: Catalog, claim: float, runs: Sequence[float]) -> Place | None:
+def against(catalog: Catalog, claim: Result, runs: Sequence[float]) -> Place | None:
     """A claim beside the prediction interval of one more run like these; None without runs, or where no spread is known.
 
-    Three runs or more have a spread of their own; fewer take the catalog's. The claim counts to half a unit of its last digit.
+    Three runs or more have a spread of their own; fewer take the catalog's. Claim and runs count to half a unit of the claim's
+    last digit: runs that agree to all digits may still differ behind them.
     """
-    spread = (variance(runs), len(runs) - 1) if len(runs) > 2 else repeated(catalog)
+    spread = (variance(runs), len(runs) - 1) if len(runs) > 2 else repeated(catalog, claim.metric)
     if not runs or spread is None:
         return None
     from scipy import special  # where it is needed: who checks the catalog alone doesn't wait for it
 
     half = float(special.stdtrit(spread[1], 0.975)) * math.sqrt(spread[0] * (1 + 1 / len(runs)))
     low, high = fmean(runs) - half, fmean(runs) + half
-    rounding = 0.5 * 10.0 ** Decimal(digits(claim)).as_tuple().exponent
-    side = "above" if low > claim + rounding else "below" if high < claim - rounding else "match"
+    rounding = 2 * 0.5 * 10.0 ** Decimal(digits(claim.value)).as_tuple().exponent
+    side = "above" if low > claim.value + rounding else "below" if high < claim.value - rounding else "match"
     found = ", ".join(digits(round(run, 2)) for run in runs)
     count = f"{len(runs)} run{'s' if len(runs) > 1 else ''} of equal protocol ({found})"
-    return Place(side, f"{count}: 95% of further ones lie from {low:.2f} to {high:.2f}.")
+    whose = "their own spread" if len(runs) > 2 else "the spread of other repeated runs in the catalog"
+    return Place(side, f"{count}: 95% of further ones lie from {low:.2f} to {high:.2f}, by {whose}.")
 
 
 # -------------------------------------------------------------------------------------------------------------- comparing values

@@ -31,9 +31,10 @@ record. Look for what the paper or the official code does and ours doesn't.""",
     "not comparable": """Our runs were made under another protocol than the claim.
 The fields that differ, or that one side doesn't state, are named. A demo on drawn birds can't be compared with a claim on
 photographs: it shows that the mechanism works as implemented, and leaves the trust in the claim as it was.""",
-    "stale": """A record tells of code that is no more.
-Its recipe, its behaviour fingerprint, its weights or its images aren't those of the repository. If the change was meant, make the
-record anew: python -m tools.check_results --refresh PAPER. If it wasn't, the places named show what has changed.""",
+    "stale": """A record tells of code that is no more, or contradicts itself.
+Its recipe, its behaviour fingerprint, its weights, its images or what the harness does aren't those of the repository; or its
+numbers aren't those of its own predictions. If the change was meant, make the record anew:
+python -m tools.check_results --refresh PAPER. If it wasn't, the places named show what has changed.""",
     "unmeasured": """No run of the implementation is recorded.
 Record one: python -m implementations.PAPER --records implementations/records.""",
 }
@@ -130,10 +131,14 @@ def _inputs(root: Path) -> Iterable[Path]:
         "implementations/**/*.py",
         "implementations/weights/*",
         "implementations/records/*/*.json",
-        "tests/implementations/test_*.py",
+        "tests/implementations/*.py",
+        "implementations/records/harness.json",
         "catalog/papers/*.yaml",
+        "catalog/datasets/*.yaml",
         "catalog.yaml",
+        "pyproject.toml",
         "tools/*.py",
+        "tools/pages/records.py",
     )
     return sorted({path for pattern in patterns for path in root.glob(pattern) if path.is_file()})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -12,6 +12,8 @@ from implementations.common.records import Budget, Record, decode
 from implementations.common.statistics import LEVEL, Estimate, Gain, Spread, Table, expected, gain, holm, one_more_run, pool
 
 BASELINE = "baseline"
+ENOUGH_SEEDS, ENOUGH_BASELINE_SEEDS, ENOUGH_IMAGES = 3, 10, 3840
+"""A gain is claimed on no less: with one seed, its luck and the method's worth are one number."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,17 @@ class Row:
     gain: Gain | None = None
     """Over the baseline of the same budget; of a row with a label: over the method itself."""
     adjusted: float | None = None
-    """The gain's p-value, adjusted for all methods that are compared (Holm); only methods have one."""
+    """The gain's p-value, adjusted for all methods that are compared (Holm); only methods have one, and of enough runs."""
 
     @property
     def claimed(self) -> bool:
         """Whether a gain is claimed."""
         return self.adjusted is not None and self.adjusted < LEVEL and self.gain.value > 0
+
+    @property
+    def seconds(self) -> float:
+        """Of training: the least over seeds, which other work on the machine disturbed least."""
+        return min(run.compute.seconds for run in self.runs)
 
     @property
     def next_run(self) -> Estimate | None:
@@ -62,6 +69,12 @@ class Comparison:
         return next((row for row in self.rows if (row.paper, row.label) == (paper, label)), None)
 
     @property
+    def enough(self) -> bool:
+        """Whether baseline and images suffice to claim anything."""
+        baseline = self.row(BASELINE)
+        return baseline is not None and len(baseline.runs) >= ENOUGH_BASELINE_SEEDS and self.images >= ENOUGH_IMAGES
+
+    @property
     def methods(self) -> tuple[Row, ...]:
         """The rows of methods as they are, baseline and ablations apart."""
         return tuple(row for row in self.rows if row.label is None and row.paper != BASELINE)
@@ -79,9 +92,10 @@ def compare(records: Iterable[Record]) -> list[Comparison]:
 
 
 def _on_same_images(records: list[Record]) -> list[Record]:
-    """Those tested on the largest set of images; others can't be paired with them."""
-    largest = max(records, key=lambda record: record.dataset.test)
-    return [record for record in records if record.dataset.fingerprint == largest.dataset.fingerprint]
+    """Those tested on the images that most were tested on; others can't be paired with them."""
+    runs = Counter((record.dataset.fingerprint, record.dataset.test) for record in records)
+    most, _ = max(runs, key=lambda images: (runs[images], images[1]))
+    return [record for record in records if record.dataset.fingerprint == most]
 
 
 def _compare(budget: Budget, records: list[Record]) -> Comparison:
@@ -106,7 +120,7 @@ def _with_gain(row: Row, rows: dict[tuple[str, str | None], Row]) -> Row:
 
 
 def _adjusted(comparisons: list[Comparison]) -> list[Comparison]:
-    compared = [row for comparison in comparisons for row in comparison.methods if row.gain]
+    compared = [row for one in comparisons if one.enough for row in one.methods if row.gain and len(row.runs) >= ENOUGH_SEEDS]
     adjusted = dict(zip(map(id, compared), holm([row.gain.p for row in compared]), strict=True))
     return [
         replace(comparison, rows=tuple(replace(row, adjusted=adjusted.get(id(row))) for row in comparison.rows))

@@ -201,14 +201,15 @@ def _draw_all(spec: Spec, progress: Callable[[int], None]) -> Images:
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pixels, boxes = [], []
     with ProcessPoolExecutor(min(len(species), cores()), mp_context=context) as pool:
-        for done, (some_pixels, some_boxes) in enumerate(pool.map(_draw_species, [spec] * len(species), species), 1):
+        for done, (some_pixels, some_boxes) in enumerate(pool.map(draw_species, [spec] * len(species), species), 1):
             pixels.append(some_pixels)
             boxes.append(some_boxes)
             progress(done * spec.count)
     return Images(np.concatenate(pixels), np.concatenate(boxes))
 
 
-def _draw_species(spec: Spec, which: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def draw_species(spec: Spec, which: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A species (family, sibling) anew: pixels (count, side, side, 3) and boxes (count, 4)."""
     number, sibling = which
     species = family(spec.seed, number, spec.siblings)[sibling]
     drawn = [draw(species, generator(spec.seed, spec.split, number, sibling, index), spec.side) for index in range(spec.count)]

@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -45,7 +45,7 @@ class RunDataset(_Model):
     fingerprint: Hash
     reference: bool | None = None
     """Of Synthetic Finches: whether the pixels came out as they did where the shipped weights were made."""
-    classes: int
+    classes: Annotated[int, Field(ge=1)]
     train: int
     validation: int
     test: Annotated[int, Field(ge=1)]
@@ -116,12 +116,14 @@ IN_BUDGET = ("epochs", "input_size", "output_stride", "patch_stride")
 
 
 class Budget(NamedTuple):
-    """What runs have to share to be compared: images, backbone with its strides, and length of the training."""
+    """What runs have to share to be compared: images, backbone with its weights and strides, and length of the training."""
 
     dataset: str
     train: int
     profile: str
     backbone: str
+    weights: str | None
+    """Their hash; None: random."""
     strides: tuple[int | None, int | None]
     input_size: int | None
     epochs: int | None
@@ -170,6 +172,7 @@ class Record(_Model):
             train=self.dataset.train,
             profile=self.profile,
             backbone=self.backbone.name,
+            weights=self.backbone.sha256,
             strides=(self.recipe.get("output_stride"), self.recipe.get("patch_stride")),
             input_size=self.recipe.get("input_size"),
             epochs=self.recipe.get("epochs"),
@@ -186,7 +189,16 @@ class Record(_Model):
         count = len(decode(self.outcome.predictions))
         if not count == len(decode(self.labels)) == self.dataset.test:
             raise ValueError(f"{count} predictions and {len(decode(self.labels))} labels for {self.dataset.test} test images")
+        if max(*decode(self.outcome.predictions), *decode(self.labels)) >= self.dataset.classes:
+            raise ValueError(f"a prediction or label is none of the {self.dataset.classes} classes")
         return self
+
+    @field_validator("variant_file")
+    @classmethod
+    def _within(cls, name: str | None) -> str | None:
+        if name is not None and (PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts):
+            raise ValueError("the variant's file is given from the repository's root, and lies within it")
+        return name
 
     @field_validator("picture")
     @classmethod
@@ -257,8 +269,10 @@ def read_all(folder: Path) -> list[tuple[Path, Record]]:
 
 
 def file_name(record: Record) -> str:
-    """Of its file: dataset, profile, backbone, variant, changes of the recipe, and seed."""
-    parts = [record.dataset.name, record.profile, record.backbone.name, record.variant, *record.changes, f"seed{record.seed}"]
+    """Of its file: dataset, profile, backbone, the kind of its weights if they aren't the usual ones, variant, changes, seed."""
+    weights = next((kind for kind in ("random", "file") if record.backbone.weights.startswith(f"{kind} ")), None)
+    parts = [record.dataset.name, record.profile, record.backbone.name, weights, record.variant, *record.changes]
+    parts.append(f"seed{record.seed}")
     return "-".join(re.sub(r"[^\w.=+-]", "_", part) for part in parts if part) + ".json"
 
 

@@ -26,6 +26,8 @@ from scipy import special
 Z95 = 1.959964
 LEVEL = 0.05
 """Intervals leave out this share; a p-value below it, adjusted for the number of methods compared, claims a gain."""
+FEW = 5
+"""So many images right, or wrong, are too few for a normal approximation."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,16 @@ def _f_test(table: Table, others: Spread) -> float:
 
 
 def expected(table: Table, spread: Spread | None) -> Estimate:
-    """The accuracy expected over seeds and images; with no spread known, over images alone."""
-    parts = [_images(table.by_image), *_seeds(table, spread)]
-    half, _ = _half(parts)
-    return Estimate(table.mean, max(table.mean - half, 0.0), min(table.mean + half, 1.0))
+    """The accuracy expected over seeds and images; with no spread known, over images alone.
+
+    Near 0 and 1, where few images tell anything, not narrower than one run's Wilson interval.
+    """
+    half, _ = _half([_images(table.by_image), *_seeds(table, spread)])
+    low, high = table.mean - half, table.mean + half
+    if min(table.mean, 1 - table.mean) * table.images < FEW:
+        alone = wilson(round(table.mean * table.images), table.images)
+        low, high = min(low, alone[0]), max(high, alone[1])
+    return Estimate(table.mean, max(low, 0.0), min(high, 1.0))
 
 
 def one_more_run(table: Table, spread: Spread) -> Estimate:
@@ -165,8 +173,8 @@ def gain(table: Table, spread: Spread | None, other: Table, other_spread: Spread
     if spread is other_spread and spread is not None:  # one estimate, not two
         seeds = [(sum(part for part, _ in seeds), spread.freedom)]
     half, (variance, freedom) = _half([_images(table.by_image - other.by_image), *seeds])
-    if variance == 0:
-        return Gain(difference, difference, difference, 1.0 if difference == 0 else 0.0)
+    if variance == 0:  # all images alike: nothing is known of others
+        return Gain(difference, -1.0, 1.0, 1.0)
     p = 2 * special.stdtr(freedom, -abs(difference) / math.sqrt(variance))
     return Gain(difference, max(difference - half, -1.0), min(difference + half, 1.0), float(p))
 

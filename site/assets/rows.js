@@ -33,7 +33,8 @@ export function compare(one, other, images) {
   const unknown = names.filter((name) => facts.some((known) => known[name] === null));
   if (unknown.length) return `not comparable: not stated on both sides: ${spelled(unknown)}`;
   const values = [one, other].map((row) => Number(row.dataset.value) / 100);
-  const error = 100 * Math.sqrt(values.reduce((sum, share) => sum + (share * (1 - share)) / images, 0));
+  const ofImages = values.reduce((sum, share) => sum + (1e4 * share * (1 - share)) / images, 0);
+  const error = Math.sqrt(ofImages + Number(one.dataset.seeds ?? 0) + Number(other.dataset.seeds ?? 0));
   const gap = 100 * Math.abs(values[0] - values[1]);
   const verdict = gap > 1.959964 * error ? "can be told apart" : "can't be told apart";
   return `equal protocols; ${gap.toFixed(1)} points apart ${verdict} on ${images.toLocaleString("en")} images (95%: ${(1.959964 * error).toFixed(1)})`;

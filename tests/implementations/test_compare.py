@@ -5,18 +5,20 @@ from __future__ import annotations
 import pytest
 
 from implementations import compare as command
-from implementations.common import records
+from implementations.common import comparison, records
 from implementations.common.comparison import compare
 from implementations.common.records import file_name
 from tests.implementations.test_records import record
 
 LABELS = [index % 4 for index in range(400)]
+DATA = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 4, "train": 1, "validation": 1}
 
 
 def run(paper: str, seed: int, right: int, **changes) -> records.Record:
     """A record whose first so many answers are right; another seed is wrong elsewhere."""
     guesses = [label if (index * 7 + 13 * seed) % 400 < right else (label + 1) % 4 for index, label in enumerate(LABELS)]
-    one = record(LABELS, guesses, paper=paper, seed=seed, recipe={"epochs": 15, "input_size": 96} | changes.pop("recipe", {}))
+    recipe = {"epochs": 15, "input_size": 96} | changes.pop("recipe", {})
+    one = record(LABELS, guesses, paper=paper, seed=seed, recipe=recipe, dataset=DATA | {"test": len(LABELS)})
     return one.model_copy(update=changes)
 
 
@@ -24,6 +26,13 @@ def runs(paper: str, *right: int, **changes) -> list[records.Record]:
     return [run(paper, seed, each, **changes) for seed, each in enumerate(right)]
 
 
+@pytest.fixture
+def few_are_enough(monkeypatch):
+    for name, least in (("ENOUGH_SEEDS", 3), ("ENOUGH_BASELINE_SEEDS", 3), ("ENOUGH_IMAGES", 400)):
+        monkeypatch.setattr(comparison, name, least)
+
+
+@pytest.mark.usefixtures("few_are_enough")
 def test_runs_of_one_budget_are_compared_the_baseline_first_and_ablations_with_their_method():
     (found,) = compare([*runs("pmg", 340, 342, 344), *runs("pmg", 320, 322, 324, variant="NoJigsaw"), *runs("baseline", 300, 302, 304, 306)])
     assert [(row.paper, row.label, len(row.runs)) for row in found.rows] == [("baseline", None, 4), ("pmg", None, 3), ("pmg", "NoJigsaw", 3)]
@@ -55,6 +64,34 @@ def test_runs_on_other_images_are_left_out():
     assert [row.paper for row in found.rows] == ["baseline"]
 
 
+@pytest.mark.parametrize(("seeds", "of_baseline", "images", "judged"), [(3, 10, 3840, True), (2, 10, 3840, False), (3, 9, 3840, False), (3, 10, 960, False)])
+def test_nothing_is_claimed_of_fewer_seeds_or_images_than_the_promise_was_made_for(seeds, of_baseline, images, judged):
+    def wrong_on(share: int, seed: int) -> records.Record:
+        labels = [index % 4 for index in range(images)]
+        guesses = [(label + (index * 7 + seed) % share == 0) % 4 for index, label in enumerate(labels)]
+        return record(labels, guesses, paper="pmg" if share > 9 else "baseline", seed=seed, recipe={"epochs": 15, "input_size": 96}, dataset=DATA | {"test": images})
+
+    (found,) = compare([wrong_on(3, seed) for seed in range(of_baseline)] + [wrong_on(11, seed) for seed in range(seeds)])
+    assert found.row("pmg").gain is not None
+    assert (found.row("pmg").adjusted is not None) is judged
+
+
+def test_the_images_that_most_runs_were_tested_on_are_compared():
+    few = {"name": "synthetic-finches", "fingerprint": "1" * 32, "classes": 4, "train": 1, "validation": 1, "test": 800}
+    larger = record(LABELS * 2, LABELS * 2, paper="baseline", seed=9, recipe={"epochs": 15, "input_size": 96}, dataset=few)
+    (found,) = compare([*runs("baseline", 300, 302), *runs("pmg", 340, 342), larger])
+    assert found.images == 400
+    assert [len(row.runs) for row in found.rows] == [2, 2]
+
+
+@pytest.mark.parametrize("change", [{"weights": "random initialisation", "sha256": None}, {"sha256": "b" * 64}])
+def test_runs_from_other_weights_are_another_comparison(change):
+    other = records.RunBackbone(**{"name": "finch_vit", "weights": "shipped", "sha256": "a" * 64} | change)
+    found = compare([*runs("pmg", 340, 342, backbone=other), *runs("baseline", 300, 302)])
+    assert [len(comparison.rows) for comparison in found] == [1, 1]
+
+
+@pytest.mark.usefixtures("few_are_enough")
 def test_p_values_are_adjusted_over_all_methods_of_all_backbones():
     vit = {"backbone": records.RunBackbone(name="finch_resnet", weights="shipped", sha256=None)}
     one = compare([*runs("pmg", 320, 324, 328), *runs("baseline", 300, 304, 308)])
@@ -64,6 +101,7 @@ def test_p_values_are_adjusted_over_all_methods_of_all_backbones():
     assert [comparison.methods[0].adjusted for comparison in both] == pytest.approx([2 * alone.gain.p] * 2)
 
 
+@pytest.mark.usefixtures("few_are_enough")
 def test_the_tables_say_gain_interval_and_time(tmp_path, capsys):
     for one in [*runs("pmg", 340, 342, 344), *runs("baseline", 300, 302, 304)]:
         path = tmp_path / one.paper / file_name(one)
@@ -99,7 +137,7 @@ def test_shards_share_all_runs_and_none_is_made_twice(parts):
     assert sorted(job for shard in shards for job in shard) == sorted(jobs)
 
 
-@pytest.mark.parametrize("shard", ["0/3", "4/3", "3", "a/b"])
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "3", "a/b", "²/8"])
 def test_a_shard_that_cant_be_meant_is_refused(shard, capsys):
     assert command.main(["--shard", shard]) == 2
     assert f"--shard {shard}: expected K/N" in capsys.readouterr().err
@@ -107,7 +145,7 @@ def test_a_shard_that_cant_be_meant_is_refused(shard, capsys):
 
 def test_an_unknown_paper_is_refused(capsys):
     assert command.main(["--papers", "pgm"]) == 2
-    assert "no implementation of 'pgm'; there are api-net" in capsys.readouterr().err
+    assert "no implementation of 'pgm'; there are aftrans, api-net" in capsys.readouterr().err
 
 
 def test_runs_are_made_once_each_and_found_again_when_the_command_goes_on(tmp_path, monkeypatch, capsys):

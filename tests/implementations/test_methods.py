@@ -168,6 +168,13 @@ def test_what_it_claims_is_what_the_catalog_holds_and_both_name_each_other(paper
     assert f"catalog/papers/{paper}.yaml" in importlib.import_module(kind.__module__).__doc__
 
 
+@pytest.mark.parametrize("paper", [paper for paper in PAPERS if paper != "baseline"])
+def test_a_paper_without_public_code_says_what_had_to_be_assumed(paper):
+    entry = load(HERE.parent)[0].papers[paper]
+    assumed = re.search(r"^Assumed: (.+)", importlib.import_module(method_of(paper).__module__).__doc__, re.MULTILINE)
+    assert assumed or any(link.kind == "code" and link.official for link in entry.links)
+
+
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_hyper_parameter_carries_its_source(paper):
     source = Path(inspect.getsourcefile(method_of(paper))).read_text(encoding="utf-8")

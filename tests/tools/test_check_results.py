@@ -15,12 +15,13 @@ from implementations.common import records
 from implementations.common.errors import Fault
 from tools import check_results, rerun, verdicts
 from tools.catalog import ROOT, load
-from tools.pages.records import read_runs
+from tools.pages.records import Runs, read_runs
 from tools.recheck import undeclared
 from tools.verdicts import MEANINGS
 
 SEED0 = "implementations/records/api-net/synthetic-finches-demo-finch_resnet-seed0.json"
 API_NET, COMMON = "implementations/api_net.py", "implementations/common"
+HARNESS = "implementations/records/harness.json"
 
 
 def copy(root: Path) -> Path:
@@ -37,6 +38,7 @@ def copy(root: Path) -> Path:
     (root / SEED0).parent.mkdir(parents=True)
     for suffix in (".json", ".webp"):
         shutil.copy((ROOT / SEED0).with_suffix(suffix), (root / SEED0).with_suffix(suffix))
+    shutil.copy(ROOT / HARNESS, root / HARNESS)
     return root
 
 
@@ -74,6 +76,10 @@ CODE = {
     "a shared module's behaviour": ([(f"{COMMON}/train.py", "self.method.parameters(), self.method.recipe.clip)", "self.method.parameters(), 2 * self.method.recipe.clip)")], ["fingerprint.computed.losses"]),
     "how new layers are drawn": ([(API_NET, "self.classifier = nn.Linear(width, len(classes))", "self.classifier = nn.Linear(width, len(classes))\n        nn.init.zeros_(self.classifier.bias)")], ["fingerprint.exact.drawn"]),
     "which images make a batch": ([(API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]")], ["fingerprint.exact.batches"]),
+    "the mode that the network is trained in": ([(f"{COMMON}/train.py", "self.method.train()", "self.method.eval()")], ["harness.exact.predictions"]),
+    "the test pass": ([(f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))")], ["harness.exact.predictions[0]"]),
+    "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = peaks", "y, x = peaks")], ["harness.computed.pointing[0]"]),
+    "which images are drawn": ([(f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)")], ["harness.exact.drawn.test"]),
     "how images are transformed": ([(f"{COMMON}/data.py", "seed_torch(self.seed, \"sample\", epoch, index)", "seed_torch(self.seed, \"sample\", epoch, index + 1)")], ["fingerprint.exact.transforms[0]"]),
 }  # fmt: skip
 
@@ -111,6 +117,7 @@ RECORD = {
     "interval": (lambda data: data["outcome"].update(interval=[0.7, 0.9]), "the interval (0.7, 0.9) isn't that of"),
     "dataset": (lambda data: data["dataset"].update(fingerprint="0" * 32), f"stale: dataset.fingerprint: {'0' * 32} then, d9b8b6748d20ec656d72c4e64487a70a now"),
     "seed": (lambda data: data.update(seed=7), "its seal isn't that of its content"),
+    "claim": (lambda data: data["claim"].update(value=99.9), "stale: claim: {'dataset': 'cub-200-2011', 'metric': 'top-1', 'value': 99.9,"),
     "weights": (lambda data: data["backbone"].update(sha256="0" * 64), "stale: backbone.sha256: 0000000000000000… then"),
     "variant": (lambda data: data.update(variant="Gone", variant_file="tests/implementations/test_api_net.py"), "stale: the code can't do such a run any more: "),
 }  # fmt: skip
@@ -154,39 +161,40 @@ def test_a_field_that_only_one_side_claims_is_a_difference():
 # --------------------------------------------------------------------------------------------------------------- the verdict
 
 
-@pytest.fixture
-def api_net(tmp_path):
-    """The verdict on API-Net's claim, of runs of these accuracies under a protocol that is equal but for the changes."""
+ON_CUB = {"name": "cub-200-2011", "fingerprint": "c" * 32, "classes": 200, "train": 5994, "validation": 0, "test": 5794}
+DENSENET = {"name": "densenet161.tv_in1k", "weights": "timm/densenet161.tv_in1k/model.safetensors", "sha256": "d" * 64}
 
-    def verdict(*values: float, **changes) -> verdicts.PaperVerdict:
-        catalog, _ = load(ROOT)
-        entry = catalog.papers["api-net"]
-        claimed = next(result for result in entry.results if result.value == 90.0)
-        known = {"split": "test", "pretraining": "imagenet-1k", "input_size": 448, "extra": [], "test_time": []}
-        catalog.papers["api-net"] = entry.model_copy(update={"results": [claimed.model_copy(update=known)]})
-        template = records.read(ROOT / SEED0)
-        own = [template.model_copy(update={"seed": seed, "outcome": template.outcome.model_copy(update={"top1": value / 100})}) for seed, value in enumerate(values)]
-        ours = {"dataset": "cub-200-2011", "metric": "top-1", "backbone": "densenet-161"} | known | changes
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(check_results, "facts_of_record", lambda record, manifest, datasets: ours)
-            return check_results._verdict(catalog, "api-net", type(read_runs(tmp_path))(None, {"api-net": [(Path("x"), one) for one in own]}), {}, None)
 
-    return verdict
+def on_cub(seed: int, top1: float, *, input_size: int = 448, **backbone) -> records.Record:
+    """A run of API-Net as its paper made it, that was right on this share of the test images of CUB-200-2011."""
+    data = records.read(ROOT / SEED0).model_dump()
+    labels = [index % 200 for index in range(5794)]
+    guesses = [label if index < top1 * 5794 else (label + 1) % 200 for index, label in enumerate(labels)]
+    data |= {"seed": seed, "dataset": ON_CUB, "profile": "paper", "backbone": DENSENET | backbone, "labels": records.encode(labels)}
+    data["recipe"] |= {"input_size": input_size}
+    data["outcome"] |= {"top1": top1, "predictions": records.encode(guesses)}
+    return records.Record.model_validate(data)
 
 
 @pytest.mark.parametrize(
-    ("values", "changes", "verdict", "reason"),
+    ("runs", "verdict", "reason"),
     [
-        ((), {}, "unmeasured", "no run of it is recorded"),
-        ((89.8, 90.1, 90.2), {}, "match", "3 runs of equal protocol (89.8, 90.1, 90.2): 95% of further ones lie from"),
-        ((85.0, 85.1, 85.2), {}, "below", "3 runs of equal protocol"),
-        ((95.0, 95.1, 95.2), {}, "above", "3 runs of equal protocol"),
-        ((90.0,), {"input_size": 224}, "not comparable", "claimed / run: input size: 448 / 224"),
-        ((90.0,), {"pretraining": None}, "not comparable", "claimed / run: pretraining: imagenet-1k / not stated"),
+        ([], "unmeasured", "no run of it is recorded"),
+        ([on_cub(0, 0.898), on_cub(1, 0.901), on_cub(2, 0.902)], "match", "3 runs of equal protocol (89.8, 90.1, 90.2): 95% of further ones lie from"),
+        ([on_cub(0, 0.850), on_cub(1, 0.851), on_cub(2, 0.852)], "below", "3 runs of equal protocol"),
+        ([on_cub(0, 0.950), on_cub(1, 0.951), on_cub(2, 0.952)], "above", "3 runs of equal protocol"),
+        ([on_cub(0, 0.900, input_size=224)], "not comparable", "claimed / run: input size: 448 / 224"),
+        ([on_cub(0, 0.900, weights="file mine.safetensors")], "not comparable", "claimed / run: pretraining: imagenet-1k / not stated"),
+        ([on_cub(0, 0.900, weights="random initialisation")], "not comparable", "claimed / run: pretraining: imagenet-1k / none"),
     ],
 )
-def test_the_verdict_follows_from_runs_of_equal_protocol(api_net, values, changes, verdict, reason):
-    found = api_net(*values, **changes)
+def test_the_verdict_follows_from_runs_of_equal_protocol(runs, verdict, reason):
+    catalog, _ = load(ROOT)
+    entry = catalog.papers["api-net"]
+    known = {"split": "test", "pretraining": "imagenet-1k", "input_size": 448, "extra": [], "test_time": []}
+    claimed = next(result for result in entry.results if result.value == 90.0).model_copy(update=known)
+    catalog.papers["api-net"] = entry.model_copy(update={"results": [claimed]})
+    found = check_results._verdict(catalog, "api-net", Runs(records={"api-net": [(Path("x"), one) for one in runs]}), {}, None)
     assert found.verdict == verdict
     assert found.reason.startswith(reason)
 
@@ -219,7 +227,8 @@ def test_the_key_follows_code_records_and_claims(tmp_path):
     root = copy(tmp_path / "repository")
     before = verdicts.key_of(root)
     assert verdicts.key_of(root) == before
-    for file in (API_NET, f"{COMMON}/vit.py", SEED0, "catalog/papers/api-net.yaml", "implementations/weights/finch_vit.json"):
+    files = (API_NET, f"{COMMON}/vit.py", SEED0, HARNESS, "catalog/papers/api-net.yaml", "catalog/datasets/cub-200-2011.yaml", "implementations/weights/finch_vit.json")
+    for file in files:
         (root / file).write_bytes((root / file).read_bytes() + b"\n")
         after = verdicts.key_of(root)
         assert after != before
@@ -243,13 +252,13 @@ def short(tmp_path_factory) -> records.Record:
 
 
 def test_run_again_on_the_same_threads_it_says_the_same_of_every_image(short):
-    found = rerun.rerun(ROOT, short, [short], images=2)
+    found = rerun.rerun(ROOT, short, [short], rerun.Wanted(images=2))
     assert (found.verdict, found.sentence) == ("match", "the same 64 predictions")
     assert found.then == found.now
 
 
 def test_run_again_on_other_threads_it_is_paired_by_image_and_says_what_is_different(short):
-    found = rerun.rerun(ROOT, short, [short], threads=short.compute.threads + 1, images=2)
+    found = rerun.rerun(ROOT, short, [short], rerun.Wanted(threads=short.compute.threads + 1, images=2))
     assert f"threads {short.compute.threads} then, {short.compute.threads + 1} now" in found.sentence
     assert found.verdict == "match"
 
@@ -277,6 +286,19 @@ def test_a_run_of_another_seed_is_judged_by_how_far_seeds_lie_apart(short, now, 
     assert "seed 9; by the 3 recorded, 95% of further seeds lie from" in found.sentence
 
 
+def test_a_run_on_fewer_images_is_judged_by_what_the_recorded_seeds_reached_on_these(short):
+    """The first half of each species' images are all right, the others all wrong."""
+    labels = records.decode(short.labels)
+    halves = [index % 4 < 2 for index in range(len(labels))]
+    guesses = [label if right else (label + 1) % 32 for label, right in zip(labels, halves, strict=True)]
+    committed = [short.model_copy(update={"seed": seed, "outcome": short.outcome.model_copy(update={"predictions": records.encode(guesses)})}) for seed in range(3)]
+    few = [label for label, right in zip(labels, halves, strict=True) if right]
+    data, outcome = short.dataset.model_copy(update={"test": 64}), short.outcome.model_copy(update={"predictions": records.encode([(few[0] + 1) % 32, *few[1:]])})
+    found = rerun.compared(committed[0], short.model_copy(update={"seed": 9, "dataset": data, "labels": records.encode(few), "outcome": outcome}), committed)
+    assert found.then == 1.0  # of all images it would be a half
+    assert found.verdict == "below"
+
+
 def test_with_one_seed_recorded_another_cant_be_judged(short):
     with pytest.raises(Fault, match="with one seed recorded, nobody knows how far another may lie"):
         rerun.compared(short, changed(short, 3, seed=9), [short])
@@ -296,9 +318,50 @@ def test_a_diff_reruns_the_demos_that_it_touches(diff, papers):
     assert list(rerun._touched(diff, ["api-net", "baseline", "pmg", "transfg"])) == papers
 
 
-def test_an_unknown_commit_is_named():
-    with pytest.raises(Fault, match="git knows no commit 'nowhere' here"):
-        rerun.touched(ROOT, "nowhere", [])
+@pytest.mark.parametrize("commit", ["nowhere", "--output=written"])
+def test_an_unknown_commit_is_named(commit):
+    with pytest.raises(Fault, match=f"git knows no commit '{commit}' here"):
+        rerun.touched(ROOT, commit, [])
+    assert not list(ROOT.glob("written*"))
+
+
+def test_old_beside_new_is_the_record_as_it_was_at_the_commit(tmp_path):
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.example", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    path = tmp_path / "record.json"
+    record = records.read(ROOT / SEED0)
+    git("init", "-q")
+    path.write_text(records.to_text(record), encoding="utf-8")
+    git("add", ".")
+    git("commit", "-qm", "old")
+    path.write_text(records.to_text(record.model_copy(update={"seed": 5})), encoding="utf-8")
+    git("commit", "-qam", "new")
+    assert rerun.as_of(tmp_path, "HEAD", path).seed == 5
+    assert rerun.as_of(tmp_path, "HEAD~", path).seed == 0
+    assert rerun.as_of(tmp_path, "HEAD", tmp_path / "other.json") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--rerun", "--refresh", "pmg"], "expected one of the two"),
+        (["--changed-since", "HEAD"], "--changed-since says how demos are run again: expected --rerun beside it"),
+        (["--threads", "2"], "--threads says how"),
+        (["--rerun", "--threads", "0"], "--threads 0: expected at least 1"),
+        (["--explain", ""], 'no verdict ""'),
+    ],
+)
+def test_options_that_cant_be_meant_are_wrong_usage(arguments, said, capsys):
+    assert check_results.main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("match", 0), ("below", 1)])
+def test_a_rerun_that_comes_out_otherwise_fails(monkeypatch, capsys, verdict, code):
+    monkeypatch.setattr(rerun, "rerun", lambda root, record, committed, wanted: rerun.Rerun(record.paper, verdict, 0.7, 0.6, "so it is"))
+    assert check_results.main(["--rerun", "api-net", "--format", "github"]) == code
+    assert capsys.readouterr().out.strip() == ("::error title=api-net::api-net: below: 70.0 recorded, 60.0 now; so it is" if code else "")
 
 
 # --------------------------------------------------------------------------------------------------------------- as it stands

@@ -58,11 +58,12 @@ def test_a_stated_spread_of_seeds_widens_what_cant_be_told_apart():
     assert told_apart(result(90.0), result(92.0), 5000)
     assert not told_apart(result(90.0, sd=1.5), result(92.0), 5000)
     assert told_apart(result(90.0, sd=1.5, runs=[90.0] * 100), result(92.0), 5000)
+    assert not told_apart(result(90.0, runs=[88.5, 91.5]), result(92.0), 5000)
 
 
 def test_ranks_of_many_rows_are_those_of_comparing_each_with_each(ranges):
     values = [80 + 0.7 * (index * 7919 % 29) for index in range(29)]
-    rows = [result(round(value, 1)) for value in values]
+    rows = [result(round(value, 1), sd=4.0 if index % 5 == 0 else None) for index, value in enumerate(values)]
     found = ranges(*rows)
     for row, (first, last, _) in zip(rows, found, strict=True):
         better = sum(other.value > row.value and told_apart(row, other, 2000) for other in rows)

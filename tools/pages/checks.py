@@ -56,13 +56,21 @@ def _verdict(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any]:
 
 
 def _records(runs: Runs) -> list[dict[str, Any]]:
-    """A row a paper: how many records, how many with nothing wrong, and what is wrong with the others."""
+    """A row a paper: how many records, how many with nothing wrong, how many of these couldn't be held against the code."""
     rows = []
     for paper_id, records in runs.records.items():
         states = [state for state in runs.verdicts.records.values() if state.paper == paper_id] if runs.verdicts else []
         wrong = [(Path(state.file).name, finding.message) for state in states for finding in state.findings]
+        sound = [state for state in states if not state.findings]
+        unchecked = sum(state.unchecked is not None for state in sound)
         rows.append(
-            {"paper": paper_id, "count": len(records), "valid": sum(not state.findings for state in states), "wrong": wrong}
+            {
+                "paper": paper_id,
+                "count": len(records),
+                "valid": len(sound) - unchecked,
+                "unchecked": unchecked,
+                "wrong": wrong,
+            }
         )
     return rows
 
@@ -84,7 +92,8 @@ def side_by_side(catalog: Catalog, runs: Runs) -> Page:
         "dataset_id": DATASET if DATASET in catalog.datasets else None,
         "tables": [table for table in tables if len(table["rows"]) > 1],
         "plots": [(backbone, drawn) for backbone, drawn in plots if drawn],
-        "methods": sum(len(comparison.methods) for comparison in runs.comparisons),
+        "methods": sum(row.adjusted is not None for comparison in runs.comparisons for row in comparison.methods),
+        "left_out": len(runs.wrong),
         "simulated": simulated,
         "least": 100 * min(cell["expected"] for cell in simulated["cells"]),
         "least_run": 100 * min(cell["one_more_run"] for cell in simulated["cells"]),

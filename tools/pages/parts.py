@@ -9,7 +9,7 @@ from tools.pages.addresses import entry_address
 from tools.pages.records import Runs
 from tools.pages.rows import board_row, spelled
 from tools.protocols import facts
-from tools.ranks import ranks, unknown
+from tools.ranks import of_seeds, ranks, unknown
 from tools.schema import Correction, Entry, Link, Result
 
 CORRECTION_KINDS = {
@@ -90,7 +90,13 @@ def board_rows(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
     places = ranks(catalog, [result for _, result in chosen], board.split)
     rows = [
         board_row(catalog, runs, paper_id, result)
-        | {"rank": place, "lacks": unknown(result), "facts": facts(result), "corrections": _corrected(catalog, paper_id, result)}
+        | {
+            "rank": place,
+            "of_seeds": of_seeds(result),
+            "lacks": unknown(result),
+            "facts": facts(result),
+            "corrections": _corrected(catalog, paper_id, result),
+        }
         for (paper_id, result), place in zip(chosen, places, strict=True)
     ]
     return sorted(rows, key=lambda row: (better * row["number"], row["method"].casefold()))

@@ -28,12 +28,19 @@ class Runs:
     @cached_property
     def comparisons(self) -> list[Comparison]:
         """What can be set side by side."""
-        return compare(record for records in self.records.values() for _, record in records)
+        return compare(record for paper_id in self.records for record in self.valid(paper_id))
+
+    @cached_property
+    def wrong(self) -> set[str]:
+        """The records, by their path from the root, with which the last check found something wrong."""
+        return {name for name, state in self.verdicts.records.items() if state.findings} if self.verdicts else set()
 
     def valid(self, paper_id: str) -> list[Record]:
         """A paper's records with which the last check found nothing wrong; all of them, where there was none."""
-        wrong = {name for name, state in self.verdicts.records.items() if state.findings} if self.verdicts else set()
-        return [record for path, record in self.records.get(paper_id, []) if self._name(path) not in wrong]
+        return [record for _, record in self._valid(paper_id)]
+
+    def _valid(self, paper_id: str) -> list[tuple[Path, Record]]:
+        return [one for one in self.records.get(paper_id, []) if self._name(one[0]) not in self.wrong]
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix() if self.root and path.is_relative_to(self.root) else path.name
@@ -46,7 +53,7 @@ class Runs:
 
     def picture(self, paper_id: str) -> tuple[Path, Record] | None:
         """The picture of the method's own run with the lowest seed, and that run."""
-        drawn = [one for one in self.records.get(paper_id, []) if one[1].label is None and one[1].picture]
+        drawn = [one for one in self._valid(paper_id) if one[1].label is None and one[1].picture]
         if not drawn:
             return None
         path, record = min(drawn, key=lambda one: (one[1].seed, one[0].name))

@@ -35,6 +35,7 @@ def implementation(catalog: Catalog, runs: Runs, paper_id: str, entry: Paper) ->
         "carried": how_far(catalog, runs, paper_id),
         "verdict": runs.verdicts.papers.get(paper_id) if runs.verdicts else None,
         "best": next((group for group in groups if group["mean"]), None),
+        "repeat": _repeat(runs, paper_id),
         "groups": groups,
         "picture": _picture(runs, paper_id),
         "assumed": _assumptions(source) if source else None,
@@ -46,9 +47,25 @@ def implementation(catalog: Catalog, runs: Runs, paper_id: str, entry: Paper) ->
 def how_far(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, str]:
     """How far a paper's implementation was carried, what that means, and whether it was rechecked."""
     entry = catalog.papers[paper_id]
-    step = carried(catalog, entry.implementation, runs.valid(paper_id)) if entry.implementation else "none"
+    step = carried(catalog, entry, runs.valid(paper_id)) if entry.implementation else "none"
     rechecked = "" if runs.verdicts or step == "none" else " Not rechecked in this build."
     return {"id": step, "name": step, "meaning": CARRIED[step] + rechecked}
+
+
+def _repeat(runs: Runs, paper_id: str) -> str | None:
+    """The command that makes the first of a paper's runs on finches again, all seeds of them."""
+    own = next((row for comparison in runs.comparisons if (row := comparison.row(paper_id))), None)
+    if own is None or own.runs[0].dataset.name != "synthetic-finches":
+        return None
+    first = own.runs[0]
+    seeds = " ".join(str(record.seed) for record in own.runs)
+    options = [
+        f"--backbone {first.backbone.name}",
+        f"--seeds {seeds}",
+        f"--test-images {first.dataset.test // first.dataset.classes}",
+    ]
+    options += [f"--set {change}" for change in first.changes]
+    return f'make demo PAPER={paper_id} ARGS="{" ".join(options)}"'
 
 
 def _claim(catalog: Catalog, entry: Paper) -> dict[str, Any]:
@@ -94,8 +111,9 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
 
 
 def named(budget: Budget) -> str:
-    """A backbone with the strides that aren't its own."""
-    return budget.backbone + "".join(f", stride {stride}" for stride in budget.strides if stride)
+    """A backbone with the strides that aren't its own, and whether it started from random weights."""
+    strides = "".join(f", stride {stride}" for stride in budget.strides if stride)
+    return budget.backbone + strides + ("" if budget.weights else ", random weights")
 
 
 def shown(row: Row) -> dict[str, Any]:
@@ -109,6 +127,7 @@ def shown(row: Row) -> dict[str, Any]:
         "gain": _percent(row.gain) if row.gain else None,
         "p": row.adjusted,
         "claimed": row.claimed,
+        "over_seeds": row.spread is not None,
         "own_spread": bool(row.spread and row.spread.own and row.spread.freedom > 0),
         "pointing": _times(row.mean("pointing"), 100),
         "chance": _times(row.mean("pointing_by_chance"), 100),
@@ -117,7 +136,7 @@ def shown(row: Row) -> dict[str, Any]:
         "train": row.mean("images_per_second"),
         "test": row.mean("test_images_per_second"),
         "updates": row.mean("updates"),
-        "seconds": min(record.compute.seconds for record in row.runs),
+        "seconds": row.seconds,
     }
 
 
@@ -236,9 +255,8 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
     ]
     if len(found) < 2:
         return None
-    seconds = [min(record.compute.seconds for record in row.runs) for _, row in found]
     lows, highs = [100 * row.top1.low for _, row in found], [100 * row.top1.high for _, row in found]
-    right_end, bottom, top = max(seconds) * 1.18, 5 * (min(lows) // 5), 5 * (max(highs) // 5 + 1)
+    right_end, bottom, top = max(row.seconds for _, row in found) * 1.18, 5 * (min(lows) // 5), 5 * (max(highs) // 5 + 1)
     frame = Plot([], [], [], [])
 
     def x(value: float) -> float:
@@ -249,7 +267,7 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
 
     points = [
         {
-            "x": x(time),
+            "x": x(row.seconds),
             "y": y(100 * row.top1.value),
             "low": y(100 * row.top1.low),
             "high": y(100 * row.top1.high),
@@ -257,11 +275,11 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
             "baseline": row.paper == BASELINE,
             "detail": f"{named(comparison.budget)}, {comparison.budget.epochs} epochs, {row.mean('updates'):.0f} steps",
             "value": 100 * row.top1.value,
-            "seconds": time,
+            "seconds": row.seconds,
             "strides": comparison.budget.strides,
-            "end": x(time) > frame.width * 0.75,
+            "end": x(row.seconds) > frame.width * 0.75,
         }
-        for (comparison, row), time in zip(found, seconds, strict=True)
+        for comparison, row in found
     ]
     of_baseline = sorted((point for point in points if point["baseline"]), key=lambda point: point["x"])
     strides = dict.fromkeys(point["strides"] for point in of_baseline)
