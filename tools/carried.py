@@ -31,6 +31,9 @@ def _of_one(catalog: Catalog, paper: Paper, record: Record) -> str:
         return "demo-checked"
     if record.dataset.name not in catalog.datasets:
         return "none"
-    run, claim = facts_of_record(record, catalog.manifest, catalog.datasets), facts(claimed(paper))
-    missed = [apart for apart in differences(claim, run) if apart.one is not None]
-    return "paper-scale" if record.profile == "paper" and not record.changes and not missed else "small-scale"
+    claim = claimed(paper)
+    if claim is None or record.profile != "paper" or record.changes:
+        return "small-scale"
+    run = facts_of_record(record, catalog.manifest, catalog.datasets)
+    missed = any(apart.one is not None for apart in differences(facts(claim), run))
+    return "small-scale" if missed else "paper-scale"

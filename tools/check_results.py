@@ -124,7 +124,8 @@ def check(root: Path, catalog: Catalog, runs: Runs) -> Verdicts:
 
 
 def _claim(entry: Paper) -> dict[str, object]:
-    return entry.implementation.claim.model_dump(exclude_none=True)
+    claim = entry.implementation.claim
+    return claim.model_dump(exclude_none=True) if claim else {}
 
 
 def _verdict(catalog: Catalog, paper_id: str, runs: Runs, states: dict[str, RecordState], undeclared: str | None) -> PaperVerdict:
@@ -143,6 +144,8 @@ def _on_claim(catalog: Catalog, paper_id: str, own: Sequence[Record]) -> tuple[s
     """The claim beside runs of equal protocol, or the fields in which all of them differ."""
     entry = catalog.papers[paper_id]
     result = claimed(entry)
+    if result is None:
+        return "not comparable", "no value that the paper reports is known"
     apart = [differences(facts(result), facts_of_record(record, catalog.manifest, catalog.datasets)) for record in own]
     equal = [100 * record.outcome.top1 for record, different in zip(own, apart, strict=True) if not different]
     if not equal:

@@ -35,8 +35,10 @@ def _spelled(value: Any) -> str:
     return (", ".join(value) or "none") if isinstance(value, list | tuple) else str(value)
 
 
-def claimed(paper: Paper) -> Result:
-    """The one result that a paper's implementation is to reproduce."""
+def claimed(paper: Paper) -> Result | None:
+    """The one result that a paper's implementation is to reproduce; None for a paper whose results aren't known."""
+    if paper.implementation.claim is None:
+        return None
     chosen = paper.implementation.claim.model_dump(exclude_none=True)
     return next(result for result in paper.results or () if all(getattr(result, name) == value for name, value in chosen.items()))
 

@@ -208,8 +208,8 @@ class Implementation(Model):
 
     file: Annotated[str, StringConstraints(pattern=r"^implementations/[a-z][a-z0-9_]*\.py$")]
     """implementations/<id with underscores>.py"""
-    claim: Claim
-    """The result that it is to reproduce."""
+    claim: Claim | None = None
+    """The result that it is to reproduce; left out only where the paper has no results."""
 
 
 # ------------------------------------------------------------------------------------------------------------- entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -32,9 +33,8 @@ def copy(root: Path) -> Path:
     shutil.copy(ROOT / "catalog.yaml", root)
     for entry in (root / "catalog" / "papers").glob("*.yaml"):
         text = entry.read_text(encoding="utf-8")
-        if "\nimplementation:" in text and entry.stem != "api-net":
-            before, _, after = text.partition("\nimplementation:")
-            entry.write_text(before + "\n" + after.split("\n", 3)[3], encoding="utf-8")
+        if entry.stem != "api-net":
+            entry.write_text(re.sub(r"^implementation:\n(?:  .*\n)+", "", text, flags=re.MULTILINE), encoding="utf-8")
     (root / SEED0).parent.mkdir(parents=True)
     for suffix in (".json", ".webp"):
         shutil.copy((ROOT / SEED0).with_suffix(suffix), (root / SEED0).with_suffix(suffix))

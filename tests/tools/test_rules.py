@@ -119,6 +119,15 @@ def test_an_implementations_claim_selects_exactly_one_result(tree, problems_afte
     assert messages == ([] if count is None else [f"selects {count} of the paper's results, expected exactly one"])
 
 
+def test_only_a_paper_without_results_may_be_implemented_without_a_claim(tree, problems_after):
+    (tree / "implementations").mkdir()
+    for name in ("kestrel", "siskin"):
+        (tree / "implementations" / f"{name}.py").touch()
+    assert not problems_after(SISKIN, "formerly:", "implementation:\n  file: implementations/siskin.py\nformerly:")
+    found = problems_after(KESTREL, "corrections:", "implementation:\n  file: implementations/kestrel.py\ncorrections:")
+    assert [(p.rule, p.message) for p in found] == [("implementation-claim", "names none of the paper's results, expected one under claim")]
+
+
 def test_a_claim_that_selects_two_results_is_refused(tree, problems_after):
     (tree / "implementations").mkdir()
     (tree / "implementations" / "kestrel.py").touch()

@@ -41,13 +41,13 @@ def _verdict(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any]:
     entry = catalog.papers[paper_id]
     result = claimed(entry)
     found = runs.verdicts.papers.get(paper_id) if runs.verdicts else None
-    dataset = catalog.datasets[result.dataset]
+    dataset = catalog.datasets[result.dataset] if result else None
     return {
         "paper": paper_id,
         "name": entry.name or entry.title,
         "year": entry.year,
-        "claim": f"{digits(result.value)} on {dataset.name or dataset.title}",
-        "level": badge(catalog, runs, paper_id, result),
+        "claim": f"{digits(result.value)} on {dataset.name or dataset.title}" if result else None,
+        "level": badge(catalog, runs, paper_id, result) if result else None,
         "carried": how_far(catalog, runs, paper_id),
         "verdict": found.verdict if found else None,
         "meaning": MEANINGS[found.verdict].split("\n")[0] if found else None,

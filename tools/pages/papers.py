@@ -88,11 +88,10 @@ def paper(catalog: Catalog, paper_id: str, runs: Runs) -> Page:
 
 
 def _claimed(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any] | None:
-    """The row of the result that the implementation is to reproduce."""
+    """The row of the result that the implementation is to reproduce, if there is one."""
     entry = catalog.papers[paper_id]
-    if entry.implementation is None:
-        return None
-    return claim_row(catalog, runs, paper_id, claimed(entry))
+    result = claimed(entry) if entry.implementation else None
+    return claim_row(catalog, runs, paper_id, result) if result else None
 
 
 def _missing(catalog: Catalog, runs: Runs, paper_id: str) -> list[dict[str, str]]:

@@ -68,8 +68,10 @@ def _repeat(runs: Runs, paper_id: str) -> str | None:
     return f'make demo PAPER={paper_id} ARGS="{" ".join(options)}"'
 
 
-def _claim(catalog: Catalog, entry: Paper) -> dict[str, Any]:
+def _claim(catalog: Catalog, entry: Paper) -> dict[str, Any] | None:
     claim = entry.implementation.claim
+    if claim is None:
+        return None
     backbone = catalog.manifest.backbones[claim.backbone].name if claim.backbone else None
     dataset = catalog.datasets[claim.dataset]
     return {

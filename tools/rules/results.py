@@ -115,7 +115,8 @@ def implementation_claims(draft: Draft) -> Iterator[Problem]:
     """An implementation's claim selects exactly one of its paper's results, and its file is there.
 
     The number that the implementation is measured against has to be one that the catalog holds.
-    Give dataset, metric and value of the result, and backbone or variant where several share them.
+    Give dataset, metric and value of the result, and backbone or variant where several share them; no claim for a paper that has no
+    results.
     """
     for document, entry_id, paper in draft.all("papers"):
         if paper.implementation is None:
@@ -127,6 +128,11 @@ def implementation_claims(draft: Draft) -> Iterator[Problem]:
         elif not (draft.root / expected).is_file():
             message = f"the file {expected} doesn't exist"
             yield document.problem(("implementation", "file"), message, "implementation-claim")
+        if paper.implementation.claim is None:
+            if paper.results:
+                message = "names none of the paper's results, expected one under claim"
+                yield document.problem(("implementation",), message, "implementation-claim")
+            continue
         claim = {k: v for k, v in paper.implementation.claim.model_dump().items() if v is not None}
         count = sum(all(getattr(result, k) == v for k, v in claim.items()) for result in paper.results or ())
         if count != 1:

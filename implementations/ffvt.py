@@ -1,0 +1,135 @@
+"""FFVT: the last layer of a vision transformer sees the most telling tokens of all layers (Wang et al., BMVC 2021).
+
+In the deep layers of a ViT the class token describes the whole and has lost the small. FFVT takes a few tokens out of every
+layer but the last and hands them, with the class token, to the last layer, where low, middle and high levels meet. A token is
+taken where the class token attends to it and it attends to the class token more than other tokens do: "mutual attention weight
+selection", which has no parameters. Training is by cross-entropy, testing the same pass.
+
+Kept: both directions of attention from one matrix of scores, tokens of every layer but the last as they leave it (the class
+token may be among them, as in the code), a freshly initialised last layer, final norm and classifier (all zeros, so that the
+first loss is ln K).  Left out: apex half precision (accelerate's instead), scipy's resizing of positions (timm's), the first
+update at a rate of 0.
+Assumed: what it looks at is the last layer's attention from the class token to the fused tokens, laid back to the patches that
+they come from, averaged over heads.
+Where paper and code differ: the code's selection is followed, a product of means over heads, not a mean of products.
+Catalog: catalog/papers/ffvt.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from implementations.common.cli import run
+from implementations.common.method import Claim, Classes, Method, Terms
+from implementations.common.recipes import Recipe, op
+from implementations.common.schedules import Cosine
+from implementations.common.vit import CLASS, ViT, attend, watch
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def mutual_attention(from_class: Tensor, to_class: Tensor) -> Tensor:
+    """Scores of the class token's query with all keys, and of all queries with its key, (B, heads, N) each → (B, N).
+
+    The first are normalised over keys (what does the class token look at?), the second over queries (who looks at it most?).
+    """
+    return from_class.softmax(-1).mean(1) * to_class.softmax(-1).mean(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Recipe):
+    """FFVT's own settings."""
+
+    tokens_per_layer: int
+    dropout: float
+
+
+class FFVT(Method):
+    """ViT, selection in every layer, fusion layer, classifier on the class token."""
+
+    paper = "ffvt"
+    claim = Claim("cub-200-2011", "top-1", 91.6, backbone="vit-b-16")
+    recipe = Settings(
+        backbone="vit_base_patch16_224.augreg_in21k",  # O timm's ImageNet-21k weights; C has Google's first ones
+        input_size=448,  # C README's command for CUB
+        epochs=54,  # C README: 10,000 steps of 32 images; an epoch of CUB has 187 whole batches
+        batch_size=32,  # C README: 8 on each of 4 GPUs
+        lr=2e-2,  # C README's command for CUB
+        optimizer="SGD",  # C train.py
+        optimizer_options={"momentum": 0.9},  # C train.py
+        weight_decay=0.0,  # C train.py
+        schedule=Cosine(warmup=500),  # C train.py
+        clip=1.0,  # C train.py: max_grad_norm
+        dropout=0.1,  # C models/configs.py: on embeddings and in the MLPs
+        tokens_per_layer=12,  # C README's command for CUB
+        selection="last epoch",  # O C keeps the best on test
+        train=(
+            op("Resize", size=(600, 600)),  # C utils/data_utils.py
+            op("RandomCrop", size=448),  # C utils/data_utils.py
+            op("ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4),  # C utils/data_utils.py
+            op("RandomHorizontalFlip"),  # C utils/data_utils.py
+            op("Normalize", mean=MEAN, std=STD),  # C utils/data_utils.py
+        ),
+        test=(
+            op("Resize", size=(600, 600)),  # C utils/data_utils.py
+            op("CenterCrop", size=448),  # C utils/data_utils.py
+            op("Normalize", mean=MEAN, std=STD),  # C utils/data_utils.py
+        ),
+    )
+    demo = {
+        "vit": {
+            "backbone": "finch_vit",  # O
+            "dropout": 0.0,  # O trials on validation
+            "lr": 3e-3,  # O trials on validation
+            "backbone_lr": 1e-3,  # O trials on validation
+        }
+    }
+
+    def __init__(self, classes: Classes, backbone: ViT, recipe: Settings) -> None:
+        super().__init__(classes, backbone, recipe)
+        backbone.set_dropout(recipe.dropout)
+        self.fusion_layer = backbone.fresh_block()  # C models/modeling.py: the pretrained last block isn't loaded
+        backbone.drop_last_block()
+        backbone.model.norm.reset_parameters()  # C models/modeling.py: nor is the final norm
+        self.classifier = nn.Linear(backbone.width, len(classes))
+        nn.init.zeros_(self.classifier.weight)  # C models/modeling.py: zero_head
+        nn.init.zeros_(self.classifier.bias)
+
+    def select(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) → class token and selected tokens (B, 1 + M, D), which of its layer's tokens each of these is (B, M)."""
+        watched = watch(self.backbone.blocks, self.backbone.embed(images))
+        selected = [self.most_mutual(one.maps.scores(CLASS)[:, :, 0], one.maps.scores(keys=CLASS)[..., 0]) for one in watched]
+        tokens = [
+            one.tokens.gather(1, chosen[..., None].expand(-1, -1, self.backbone.width))
+            for one, chosen in zip(watched, selected, strict=True)
+        ]
+        return torch.cat([watched[-1].tokens[:, :1], *tokens], dim=1), torch.cat(selected, dim=1)
+
+    def most_mutual(self, from_class: Tensor, to_class: Tensor) -> Tensor:
+        """One layer's scores, (B, heads, N) each → its tokens of largest mutual attention (B, tokens_per_layer)."""
+        return mutual_attention(from_class, to_class).topk(self.recipe.tokens_per_layer).indices
+
+    def forward(self, images: Tensor) -> Tensor:
+        fused, _ = self.select(images)
+        return self.classifier(self.backbone.norm(self.fusion_layer(fused))[:, 0])
+
+    def losses(self, images: Tensor, labels: Tensor) -> Terms:
+        return {"cross-entropy": F.cross_entropy(self(images), labels)}
+
+    def evidence(self, images: Tensor) -> Tensor:
+        fused, selected = self.select(images)
+        looked = attend(self.fusion_layer, fused, maps=True).maps.attention(CLASS)[:, :, 0, 1:].mean(1)
+        rows, columns = self.backbone.grid
+        places = looked.new_zeros(len(images), self.backbone.prefix + rows * columns)
+        return places.scatter_add(1, selected, looked)[:, self.backbone.prefix :].unflatten(1, (rows, columns))
+
+    def chosen(self, images: Tensor) -> Tensor:
+        return self.backbone.boxes(self.select(images)[1])
+
+
+if __name__ == "__main__":
+    run(FFVT)

@@ -1,0 +1,203 @@
+"""What makes DCAL this paper: selected patches that look at everything once more, pairs that distract each other, learnt loss weights."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import tensor
+
+from implementations.common.vit import attend
+from implementations.dcal import DCAL, accumulated, weigh
+from tests.implementations.tiny import build, images, labels
+
+
+class WithoutPairs(DCAL):
+    """Without a key operation: nobody distracts an image, so that the pair-wise branch is the self-attention's once more."""
+
+    def losses(self, images, labels):
+        terms = super().losses(images, labels)
+        return {name: terms[name] for name in ("self-attention", "global-local")} | {"uncertainties": self.uncertainties[:2].sum() / 2}
+
+    def pair_wise(self, images):
+        return self.classifier(self.backbone(images)[:, 0])
+
+
+class ClassTokenAlone(DCAL):
+    """The formula as it stands: of the global-local branch the class token alone is read, so that nothing depends on the selection."""
+
+    def read_out(self, local):
+        return torch.cat([local[:, 0], torch.zeros_like(local[:, 0])], dim=1)
+
+
+class AnyPatches(DCAL):
+    """As many patches, spread evenly over the image whatever attention says."""
+
+    def select(self, scores):
+        count = super().select(scores).shape[1]
+        return torch.linspace(0, scores.shape[1] - 1, count).round().long().expand(len(scores), -1) + self.backbone.prefix
+
+
+def stochastic(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(-1)
+
+
+def test_attention_is_accumulated_with_half_of_the_identity_later_blocks_on_the_left():
+    attentions = [stochastic(2, 3, 6, 6).roll(shift, 2) for shift in range(3)]
+    product = torch.eye(6, dtype=torch.float64)
+    for attention in attentions:
+        product = (0.5 * attention.mean(1) + 0.5 * torch.eye(6)) @ product
+    assert torch.allclose(accumulated(attentions), product[:, 0])
+    assert torch.allclose(accumulated(attentions).sum(-1), torch.ones(2, dtype=torch.float64))
+
+
+def test_attention_to_oneself_alone_leaves_the_patches_with_nothing():
+    assert accumulated([torch.eye(5).expand(1, 2, 5, 5)] * 3).tolist() == [[1, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.1, 6), (0.3, 19), (0.001, 1), (1.0, 64)])
+def test_a_share_of_the_patches_is_selected_at_least_one_and_never_the_class_token(share, count):
+    method = build(DCAL, share=share)
+    scores = torch.rand(2, 64, generator=torch.Generator().manual_seed(0))
+    selected = method.select(scores)
+    assert selected.shape == (2, count)
+    assert (selected >= 1).all()
+    assert torch.equal(selected[:, 0] - 1, scores.argmax(1))
+
+
+def test_with_all_patches_the_global_local_block_is_one_more_self_attention_block():
+    method = build(DCAL, share=1.0).eval()
+    tokens, scores = method.self_attention(images(2))
+    selected = method.select(scores)
+    local = method.look_again(tokens, selected)
+    expected = method.local_norm(method.global_local(tokens))
+    assert torch.allclose(local[:, 0], expected[:, 0], atol=1e-5)
+    assert torch.allclose(local[:, 1:], torch.stack([expected[i, selected[i]] for i in range(2)]), atol=1e-5)
+
+
+def test_what_a_selected_token_gets_doesnt_depend_on_the_others_selected():
+    method = build(DCAL, share=0.3).eval()
+    tokens, scores = method.self_attention(images(2))
+    selected = method.select(scores)
+    assert torch.allclose(method.look_again(tokens, selected)[:, :4], method.look_again(tokens, selected[:, :3]), atol=1e-6)
+
+
+def test_read_by_the_class_token_alone_the_selection_is_inert_and_by_ours_it_isnt():
+    """The formula as it stands classifies the same whatever is selected, and trains the same."""
+    for kind, inert in ((ClassTokenAlone, True), (DCAL, False)):
+        few, all_ = build(kind, share=0.1), build(kind, share=1.0)
+        logits = [one.eval().both(images())[1] for one in (few, all_)]
+        gradients = [torch.autograd.grad(one.losses(images(), labels())["global-local"], one.backbone.model.cls_token)[0] for one in (few, all_)]
+        assert torch.allclose(*logits, atol=1e-5) is inert
+        assert torch.allclose(*gradients, atol=1e-6) is inert
+
+
+def test_an_image_paired_with_itself_is_classified_as_alone():
+    method = build(DCAL).eval()
+    twins = images(1).expand(2, -1, -1, -1)
+    with torch.no_grad():
+        assert torch.allclose(method.pair_wise(twins), method.classifier(method.backbone(twins)[:, 0]), atol=1e-5)
+
+
+def test_a_pairs_keys_are_those_of_both_and_each_row_is_shared_between_them():
+    method = build(DCAL).eval()
+    block, tokens = method.backbone.blocks[0], method.backbone.embed(images(2))
+    attended = attend(block, tokens, partners=tensor([1, 0]), differentiable=True)
+    attention = attended.maps.attention()
+    assert attention.shape == (2, 4, 65, 130)
+    assert torch.allclose(attention.sum(-1), torch.ones(2, 4, 65))
+    assert torch.allclose(attended.tokens, attend(block, tokens, partners=tensor([1, 0])).tokens, atol=1e-5)
+    assert torch.allclose(attended.tokens[:1], attend(block, tokens[:1], context=torch.cat([tokens[:1], tokens[1:]], 1)).tokens, atol=1e-5)
+    alone = torch.ones(2, 130, dtype=torch.bool)
+    alone[:, 65:] = False
+    assert torch.allclose(attend(block, tokens, partners=tensor([1, 0]), visible=alone).tokens, block(tokens), atol=1e-5)
+
+
+def test_the_partner_is_seen_at_the_same_depth_of_the_same_branch():
+    method = build(DCAL).eval()
+    seen = []
+    handles = [block.norm1.register_forward_pre_hook(lambda module, args: seen.append(args[0])) for block in method.backbone.blocks]
+    pairs = images(4)
+    with torch.no_grad():
+        method.pair_wise(pairs)
+        for handle in handles:
+            handle.remove()
+        tokens = method.backbone.embed(pairs)
+        for block, entered in zip(method.backbone.blocks, seen, strict=True):
+            assert torch.allclose(tokens, entered, atol=1e-5)
+            tokens = attend(block, tokens, context=torch.cat([tokens, tokens.flip(0)], 1)).tokens
+
+
+def test_training_depends_on_the_partner_through_the_pairs_alone():
+    method = build(DCAL)
+    batch, other = images(4), images(4)
+    other[3] += torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(2))
+    one, two = (tuple(logits[0] for logits in (*method.both(some), method.pair_wise(some))) for some in (batch, other))
+    assert torch.allclose(one[0], two[0], atol=1e-6)
+    assert torch.allclose(one[1], two[1], atol=1e-6)
+    assert not torch.allclose(one[2], two[2], atol=1e-4)
+
+
+def test_the_worked_example_of_learnt_weights():
+    losses = tensor([2.0, 1.0, 0.5])
+    assert weigh(losses, torch.zeros(3)).sum().item() == pytest.approx(1.75)
+    best = losses.log()
+    assert (weigh(losses, best).sum() + best.sum() / 2).item() == pytest.approx(1.5)
+
+
+def test_the_best_uncertainty_is_the_losss_logarithm():
+    uncertainty = tensor([math.log(2.0)], requires_grad=True)
+    (weigh(tensor([2.0]), uncertainty).sum() + uncertainty.sum() / 2).backward()
+    assert uncertainty.grad.item() == pytest.approx(0)
+
+
+def test_uncertainties_start_at_nothing_are_learnt_and_not_decayed():
+    method = build(DCAL)
+    assert method.uncertainties.tolist() == [0, 0, 0]
+    terms = method.losses(images(), labels())
+    pairs = torch.nn.functional.cross_entropy(method.pair_wise(images()), labels())
+    assert terms["pair-wise"].item() == pytest.approx(pairs.item() / 2, abs=1e-5)
+    slope = torch.autograd.grad(sum(terms.values()), method.uncertainties)[0]
+    assert slope[2].item() == pytest.approx((1 - pairs.item()) / 2, abs=1e-5)
+    (group,) = [group for group in method.parameter_groups() if group["params"] == [method.uncertainties]]
+    assert group["weight_decay"] == 0
+
+
+def gradient(term, parameter):
+    return torch.autograd.grad(term, parameter, retain_graph=True, allow_unused=True)[0]
+
+
+def test_each_loss_reaches_what_it_should():
+    method = build(DCAL)
+    terms = method.losses(images(), labels())
+    reached = {name: {n for n, p in method.named_parameters() if gradient(term, p) is not None and gradient(term, p).any()} for name, term in terms.items()}
+    own = {name for name, _ in method.named_parameters() if name.startswith(("global_local", "local_"))}
+    backbone = {name for name, _ in method.named_parameters() if name.startswith("backbone.")} - {"backbone.model.norm.weight", "backbone.model.norm.bias"}
+    head = {"classifier.weight", "classifier.bias", "backbone.model.norm.weight", "backbone.model.norm.bias"}
+    assert reached["self-attention"] == reached["pair-wise"] == backbone | head | {"uncertainties"}
+    assert reached["global-local"] == backbone | own | {"uncertainties"}
+    assert reached["uncertainties"] == {"uncertainties"}
+
+
+def test_the_answer_is_the_mean_of_both_branches_probabilities():
+    method = build(DCAL).eval()
+    with torch.no_grad():
+        first, second = method.both(images())
+        assert torch.allclose(method(images()).exp(), (first.softmax(1) + second.softmax(1)) / 2, atol=1e-6)
+        assert torch.allclose(method(images()).exp().sum(1), torch.ones(4))
+
+
+def test_later_blocks_are_left_out_more_often_and_none_at_test_time():
+    method = build(DCAL, stochastic_depth=0.1)
+    rates = [block.drop_path1.drop_prob for block in method.backbone.blocks]
+    assert rates == pytest.approx([0, 0.02, 0.04, 0.06, 0.08, 0.1])
+    assert [block.drop_path2.drop_prob for block in method.backbone.blocks] == rates
+    assert torch.equal(method.eval()(images()), build(DCAL, stochastic_depth=0.0).eval()(images()))
+
+
+def test_without_pairs_training_has_another_gradient_and_with_any_patches_another_answer():
+    gradients = [torch.autograd.grad(sum(one.losses(images(), labels()).values()), one.backbone.model.cls_token)[0] for one in (build(DCAL), build(WithoutPairs))]
+    assert not torch.allclose(*gradients, rtol=1e-2)
+    with torch.no_grad():
+        assert not torch.allclose(build(DCAL, pretrained=True).eval().both(images())[1], build(AnyPatches, pretrained=True).eval().both(images())[1], atol=1e-3)
