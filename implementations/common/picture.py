@@ -18,12 +18,8 @@ from implementations.common.data import Samples, Split
 from implementations.common.files import write_atomically
 from implementations.common.method import Classes, Method
 from implementations.common.records import Evidence
+from implementations.common.sheet import CELL, SHOWN, corner, looked_at, size
 
-SHOWN = 8
-COLUMNS = 4
-CELL = 192
-GAP = 8
-CAPTION = 22
 CHOSEN = (0, 90, 220)
 
 
@@ -95,15 +91,12 @@ def as_picture(image: Tensor, method: Method) -> Image.Image:
 
 def draw(evidence: list[Evidence], images: list[Shown], classes: Classes) -> Image.Image:
     """A sheet: each image with what was chosen, below it what the method looks at and the telling part, and what was said."""
-    rows = -(-len(evidence) // COLUMNS)
-    columns = min(COLUMNS, len(evidence))
-    step = (CELL + GAP, 2 * CELL + CAPTION + 2 * GAP)
-    sheet = Image.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), (250, 250, 248))
+    sheet = Image.new("RGB", size(len(evidence)), (250, 250, 248))
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for place, (one, seen) in enumerate(zip(evidence, images, strict=True)):
-        x, y = GAP + place % columns * step[0], GAP + place // columns * step[1]
+        x, y = corner(place)
         sheet.paste(_framed(seen), (x, y))
-        sheet.paste(_overlay(one, seen.image), (x, y + CELL + 2))
+        sheet.paste(_overlay(one, seen.image), looked_at(place))
         said, colour = _caption(one, classes)
         pen.text((x + 2, y + 2 * CELL + 5), _fit(said, font), fill=colour, font=font)
     return sheet

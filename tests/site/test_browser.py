@@ -24,6 +24,7 @@ PAGES = {
     "approaches": "approaches/",
     "checks": "checks/",
     "side by side": "side-by-side/",
+    "attention": "attention/",
     "corrections": "corrections/",
     "surveys": "surveys/",
     "workshops and challenges": "workshops-and-challenges/",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tools.catalog import Catalog
-from tools.pages import badges, checks, data, lists, papers
+from tools.pages import attention, badges, checks, data, lists, papers
 from tools.pages.addresses import Page, entry_address
 from tools.pages.records import Runs
 
@@ -25,6 +25,7 @@ def all_pages(catalog: Catalog, runs: Runs) -> Iterator[Page]:
     yield lists.corrections(catalog)
     yield checks.checks(catalog, runs)
     yield checks.side_by_side(catalog, runs)
+    yield attention.attention(catalog, runs)
 
 
 def files(catalog: Catalog, runs: Runs) -> dict[str, str]:

@@ -115,8 +115,8 @@ def implementation_claims(draft: Draft) -> Iterator[Problem]:
     """An implementation's claim selects exactly one of its paper's results, and its file is there.
 
     The number that the implementation is measured against has to be one that the catalog holds.
-    Give dataset, metric and value of the result, and backbone or variant where several share them; no claim for a paper that has no
-    results.
+    Give dataset, metric and value of the result, and backbone or variant where several share them; no claim for a paper that has
+    no results.
     """
     for document, entry_id, paper in draft.all("papers"):
         if paper.implementation is None:

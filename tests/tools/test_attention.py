@@ -1,0 +1,92 @@
+"""The page on attention: the transformers' formulas side by side, with what each is worth and the same images for all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from implementations.common import sheet
+from implementations.common.records import Record
+from implementations.common.statistics import of_shares
+from tools.catalog import ROOT, load
+from tools.pages.attention import FORMULAS, attention
+from tools.pages.records import Runs, read_runs
+from tools.render import render
+
+
+@pytest.fixture(scope="module")
+def page() -> tuple[dict, str]:
+    catalog, _ = load(ROOT)
+    runs = read_runs(ROOT)
+    return attention(catalog, runs)[2], render(catalog, runs)["attention.md"]
+
+
+def test_every_implemented_transformer_has_its_formula_and_its_row(page):
+    catalog, _ = load(ROOT)
+    papers = {paper for paper, entry in catalog.papers.items() if entry.implementation and "transformer" in entry.approaches}
+    assert papers | {"baseline"} == set(FORMULAS)
+    assert {row["paper"] for row in page[0]["rows"]} == set(FORMULAS)
+
+
+def test_the_title_counts_the_methods(page):
+    assert page[0]["title"] == "Attention, six ways"
+    assert "# Attention, six ways" in page[1]
+
+
+def test_every_image_has_a_place_of_each_methods_picture_with_what_it_said(page):
+    data, html = page
+    assert len(data["places"]) == sheet.SHOWN
+    for place in data["places"]:
+        assert [method["name"] for method in place["methods"]].count("Baseline") == 2  # with and without overlapping patches
+        assert len(place["methods"]) == len(data["rows"])
+    assert html.count('role="img"') == sheet.SHOWN * (1 + len(data["rows"]))
+    assert "\n\n" not in html.split('<figure class="ways">', 1)[1].split("</figure>", 1)[0]
+
+
+def test_every_picture_that_the_page_shows_is_written_beside_it(page):
+    catalog, _ = load(ROOT)
+    shown = set(re.findall(r"url\(\.\./(assets/runs/[^)]+)\)", page[1]))
+    assert shown <= set(read_runs(ROOT).pictures(catalog))
+
+
+def test_an_ablation_stands_in_its_methods_row_with_its_difference(page):
+    (row,) = [row for row in page[0]["rows"] if row["paper"] == "transfg"]
+    assert [one["label"] for one in row["ablations"]] == ["AllPatches", "UniformRollout"]
+
+
+def test_without_records_the_page_says_so():
+    catalog, _ = load(ROOT)
+    assert "Nothing is recorded yet." in render(catalog, Runs())["attention.md"]
+
+
+def test_a_method_without_runs_is_not_shown():
+    catalog, _ = load(ROOT)
+    runs = read_runs(ROOT)
+    fewer = Runs(runs.root, {paper: [] if paper == "transfg" else records for paper, records in runs.records.items()}, None)
+    assert "transfg" not in {row["paper"] for row in attention(catalog, fewer)[2]["rows"]}
+
+
+def test_pointing_accuracy_has_the_images_and_the_runs_part():
+    alone = of_shares([0.5], 100, 0.0, 1)
+    assert (alone.low, alone.high) == pytest.approx((0.5 - 1.984 * 0.05, 0.5 + 1.984 * 0.05), abs=1e-3)
+    spread = of_shares([0.5, 0.5, 0.5], 10**6, 0.0003, 10)
+    assert spread.high - 0.5 == pytest.approx(2.228 * 0.01, abs=1e-3)
+
+
+def places(record: Record, path: Path) -> list[tuple[int, int, int]]:
+    """The colour in the middle of each image of a record's picture."""
+    from PIL import Image
+
+    with Image.open(path.with_name(record.picture)) as picture:
+        assert picture.size == sheet.size(len(record.evidence))
+        return [picture.convert("RGB").getpixel(tuple(at + sheet.CELL // 2 for at in sheet.corner(place))) for place in range(len(record.evidence))]
+
+
+def test_the_same_images_stand_at_the_same_places_of_every_methods_picture():
+    drawn = [one for paper in ("transfg", "baseline") for one in read_runs(ROOT).records[paper] if one[1].seed == 0 and one[1].backbone.name == "finch_vit" and one[1].label is None]
+    assert len(drawn) > 1
+    first, *others = [places(record, path) for path, record in drawn]
+    for other in others:
+        assert all(abs(a - b) <= 24 for one, two in zip(first, other, strict=True) for a, b in zip(one, two, strict=True))  # lossy

@@ -1,0 +1,129 @@
+"""The page that sets the transformers' uses of attention side by side: the same images, formula by formula."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from implementations.common import sheet
+from implementations.common.comparison import BASELINE, Comparison, Row
+from implementations.common.records import Record
+from implementations.common.statistics import of_shares
+from tools.catalog import Catalog
+from tools.pages.addresses import Page, meta
+from tools.pages.records import Runs
+from tools.pages.runs import name_of, named, shown
+
+BACKBONE = "finch_vit"
+FORMULAS = {
+    BASELINE: "The last block's attention from the class token, averaged over heads. Nothing is chosen by it.",
+    "transfg": "All blocks but the last multiplied, head by head: each head keeps its strongest patch for the last block.",
+    "ffvt": "In every block, what the class token looks at times who looks at the class token: the strongest tokens of all blocks"
+    " meet in the last.",
+    "tpskg": "The last block's attention from the class token: in training its peak is taken away, and the image seen again.",
+    "rams-trans": "All blocks multiplied with their skip connections, averaged over all queries: the largest region above 1.2"
+    " times the mean is cut out and seen again.",
+    "aftrans": "In every block the heads' maps multiplied with each other, the blocks weighed by a learnt function of them: the"
+    " largest region above the mean is cut out and seen again.",
+    "dcal": "All blocks multiplied with their skip connections, the class token's row: the strongest tenth of patches looks at"
+    " everything once more.",
+}
+"""Which formula each method reads attention by, and what it does with it."""
+COUNTS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}
+
+
+def attention(catalog: Catalog, runs: Runs) -> Page:
+    """What each formula looks at on the same test images, how often that is the telling part, and what it is worth."""
+    found = [
+        (comparison, row)
+        for comparison in runs.comparisons
+        for row in comparison.rows
+        if comparison.budget.backbone == BACKBONE and comparison.methods and row.label is None and row.paper in FORMULAS
+    ]
+    found.sort(key=lambda one: list(FORMULAS).index(one[1].paper))
+    methods = sum(row.paper != BASELINE for _, row in found)
+    title = f"Attention, {COUNTS.get(methods, methods)} ways" if methods > 1 else "Attention"
+    data = {
+        "meta": meta(
+            title,
+            "What vision transformers for fine-grained classification read out of attention, on the same images.",
+            hide=["navigation", "toc"],
+        ),
+        "title": title,
+        "rows": [_row(catalog, comparison, row) for comparison, row in found],
+        "images": found[0][0].images if found else 0,
+        "places": _places([drawn for one in found if (drawn := _drawn(catalog, runs, *one))]),
+        "sheet": sheet.size(sheet.SHOWN),
+    }
+    return "attention.md", "attention.md.j2", data
+
+
+def _row(catalog: Catalog, comparison: Comparison, row: Row) -> dict[str, Any]:
+    """A method's numbers, and of each ablation what is lost by it."""
+    ablations = [one for one in comparison.rows if one.paper == row.paper and one.label is not None and one.gain]
+    return shown(row) | {
+        "name": name_of(catalog, row),
+        "backbone": named(comparison.budget),
+        "formula": FORMULAS[row.paper],
+        "pointed": _pointed(comparison, row),
+        "ablations": [shown(one) for one in ablations],
+    }
+
+
+def _pointed(comparison: Comparison, row: Row) -> dict[str, float] | None:
+    """How often it looks at the telling part, with the runs' spread of all methods beside it."""
+    own = [run.outcome.pointing for run in row.runs]
+    if None in own:
+        return None
+    shares = [[run.outcome.pointing for run in one.runs] for one in comparison.rows]
+    repeated = [values for values in shares if len(values) > 1 and None not in values]
+    freedom = sum(len(values) - 1 for values in repeated)
+    spread = sum((len(values) - 1) * float(np.var(values, ddof=1)) for values in repeated) / freedom if freedom else 0.0
+    found = of_shares(own, comparison.images, spread, max(freedom, 1))
+    return {"value": 100 * found.value, "low": 100 * found.low, "high": 100 * found.high}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A method's picture: where it stands below the docs folder, and its run."""
+
+    name: str
+    backbone: str
+    path: str
+    record: Record
+
+
+def _drawn(catalog: Catalog, runs: Runs, comparison: Comparison, row: Row) -> Drawn | None:
+    path = runs.baseline_picture(comparison.budget) if row.paper == BASELINE else f"assets/runs/{row.paper}.webp"
+    found = runs.baselines.get(path) if row.paper == BASELINE else runs.picture(row.paper)
+    if found is None or len(found[1].evidence) != sheet.SHOWN:
+        return None
+    return Drawn(name_of(catalog, row), named(comparison.budget), path, found[1])
+
+
+def _places(pictures: Sequence[Drawn]) -> list[dict[str, Any]]:
+    """Of each fixed test image its species, where it stands in the pictures, and what each method said of it."""
+    if not pictures:
+        return []
+    return [
+        {
+            "species": one.label,
+            "path": pictures[0].path,
+            "image": sheet.corner(place),
+            "map": sheet.looked_at(place),
+            "methods": [
+                {
+                    "name": drawn.name,
+                    "backbone": drawn.backbone,
+                    "path": drawn.path,
+                    "right": drawn.record.evidence[place].predicted == one.label,
+                    "said": drawn.record.evidence[place].predicted,
+                }
+                for drawn in pictures
+            ],
+        }
+        for place, one in enumerate(pictures[0].record.evidence)
+    ]
