@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from implementations.common.records import Broken  # noqa: E402
-from tools import render  # noqa: E402
+from tools import pages, render  # noqa: E402
 from tools.catalog import load  # noqa: E402
 from tools.pages.records import Runs, read_runs  # noqa: E402
 
@@ -50,7 +50,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     if state["catalog"] is not None:
         runs = _runs()
         rendered = render.render(state["catalog"], runs)
-        for path, picture in runs.pictures(state["catalog"]).items():
+        for path, picture in pages.pictures(state["catalog"], runs).items():
             files.append(File.generated(config, path, abs_src_path=str(picture)))
         state["paths"] = list(rendered)
     else:

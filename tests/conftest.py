@@ -18,6 +18,9 @@ import pytest
 import yaml
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: more threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 

@@ -83,7 +83,7 @@ def write_docs(catalog: Catalog, out: Path, runs: Runs = Runs()) -> int:  # noqa
             file = fresh / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
-        for path, picture in runs.pictures(catalog).items():
+        for path, picture in pages.pictures(catalog, runs).items():
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(picture, fresh / path)
         if out.exists():

@@ -11,6 +11,7 @@ from implementations.common import sheet
 from implementations.common.records import Record
 from implementations.common.statistics import of_shares
 from tools.catalog import ROOT, load
+from tools.pages import pictures
 from tools.pages.attention import FORMULAS, attention
 from tools.pages.records import Runs, read_runs
 from tools.render import render
@@ -48,7 +49,7 @@ def test_every_image_has_a_place_of_each_methods_picture_with_what_it_said(page)
 def test_every_picture_that_the_page_shows_is_written_beside_it(page):
     catalog, _ = load(ROOT)
     shown = set(re.findall(r"url\(\.\./(assets/runs/[^)]+)\)", page[1]))
-    assert shown <= set(read_runs(ROOT).pictures(catalog))
+    assert shown <= set(pictures(catalog, read_runs(ROOT)))
 
 
 def test_an_ablation_stands_in_its_methods_row_with_its_difference(page):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from tools.catalog import Catalog
 from tools.pages import attention, badges, checks, data, lists, papers
@@ -31,6 +32,11 @@ def all_pages(catalog: Catalog, runs: Runs) -> Iterator[Page]:
 def files(catalog: Catalog, runs: Runs) -> dict[str, str]:
     """What is built beside the pages, by its path below the docs folder."""
     return badges.files(catalog, runs)
+
+
+def pictures(catalog: Catalog, runs: Runs) -> dict[str, Path]:
+    """The pictures of runs that pages show, by their path below the docs folder."""
+    return runs.pictures(catalog) | attention.pictures(catalog, runs)
 
 
 def redirects(catalog: Catalog) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,13 +38,7 @@ COUNTS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "
 
 def attention(catalog: Catalog, runs: Runs) -> Page:
     """What each formula looks at on the same test images, how often that is the telling part, and what it is worth."""
-    found = [
-        (comparison, row)
-        for comparison in runs.comparisons
-        for row in comparison.rows
-        if comparison.budget.backbone == BACKBONE and comparison.methods and row.label is None and row.paper in FORMULAS
-    ]
-    found.sort(key=lambda one: list(FORMULAS).index(one[1].paper))
+    found = _rows(runs)
     methods = sum(row.paper != BASELINE for _, row in found)
     title = f"Attention, {COUNTS.get(methods, methods)} ways" if methods > 1 else "Attention"
     data = {
@@ -59,6 +54,17 @@ def attention(catalog: Catalog, runs: Runs) -> Page:
         "sheet": sheet.size(sheet.SHOWN),
     }
     return "attention.md", "attention.md.j2", data
+
+
+def _rows(runs: Runs) -> list[tuple[Comparison, Row]]:
+    """The methods, each behind the baseline of its budget."""
+    found = [
+        (comparison, row)
+        for comparison in runs.comparisons
+        for row in comparison.rows
+        if comparison.budget.backbone == BACKBONE and comparison.methods and row.label is None and row.paper in FORMULAS
+    ]
+    return sorted(found, key=lambda one: list(FORMULAS).index(one[1].paper))
 
 
 def _row(catalog: Catalog, comparison: Comparison, row: Row) -> dict[str, Any]:
@@ -97,11 +103,25 @@ class Drawn:
 
 
 def _drawn(catalog: Catalog, runs: Runs, comparison: Comparison, row: Row) -> Drawn | None:
-    path = runs.baseline_picture(comparison.budget) if row.paper == BASELINE else f"assets/runs/{row.paper}.webp"
-    found = runs.baselines.get(path) if row.paper == BASELINE else runs.picture(row.paper)
-    if found is None or len(found[1].evidence) != sheet.SHOWN:
+    """The picture of a method's page; of the baseline its run with the lowest seed under that budget."""
+    if row.paper == BASELINE:
+        record = next((run for run in row.runs if run.picture), None)
+    else:
+        record = found[1] if (found := runs.picture(row.paper)) else None
+    if record is None or len(record.evidence) != sheet.SHOWN:
         return None
-    return Drawn(name_of(catalog, row), named(comparison.budget), path, found[1])
+    path = _baseline_path(comparison) if row.paper == BASELINE else f"assets/runs/{row.paper}.webp"
+    return Drawn(name_of(catalog, row), named(comparison.budget), path, record)
+
+
+def _baseline_path(comparison: Comparison) -> str:
+    return "-".join(["assets/runs/baseline", *(str(stride) for stride in comparison.budget.strides if stride)]) + ".webp"
+
+
+def pictures(catalog: Catalog, runs: Runs) -> dict[str, Path]:
+    """The baseline's pictures that the page shows, by their path below the docs folder; a method's is on its own page, too."""
+    drawn = [_drawn(catalog, runs, *one) for one in _rows(runs) if one[1].paper == BASELINE]
+    return {one.path: runs.file(one.record).with_name(one.record.picture) for one in drawn if one}
 
 
 def _places(pictures: Sequence[Drawn]) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from implementations.common.comparison import BASELINE, Comparison, compare
-from implementations.common.records import Broken, Budget, Record, read_all
+from implementations.common.comparison import Comparison, compare
+from implementations.common.records import Broken, Record, read_all
 from tools import verdicts
 from tools.catalog import Catalog
 from tools.protocols import facts_of_record
@@ -49,26 +49,11 @@ class Runs:
         """The pictures that pages show, by their path below the docs folder."""
         implemented = (paper for paper, entry in catalog.papers.items() if entry.implementation)
         shown = {paper: self.picture(paper) for paper in implemented}
-        pictures = {f"assets/runs/{paper}.webp": found[0] for paper, found in shown.items() if found}
-        return pictures | {name: path for name, (path, _) in self.baselines.items()}
+        return {f"assets/runs/{paper}.webp": found[0] for paper, found in shown.items() if found}
 
-    @cached_property
-    def baselines(self) -> dict[str, tuple[Path, Record]]:
-        """The baseline's pictures, one a budget that a method has, by their path below the docs folder, and their runs."""
-        of_record = {id(record): path for path, record in self.records.get(BASELINE, [])}
-        found = {}
-        for comparison in self.comparisons:
-            row = comparison.row(BASELINE)
-            record = next((run for run in row.runs if run.picture), None) if row and comparison.methods else None
-            if record:
-                found[self.baseline_picture(comparison.budget)] = of_record[id(record)].with_name(record.picture), record
-        return found
-
-    @staticmethod
-    def baseline_picture(budget: Budget) -> str:
-        """Where the baseline's picture under a budget stands, below the docs folder."""
-        strides = "".join(f"-{stride}" for stride in budget.strides if stride)
-        return f"assets/runs/baseline-{budget.backbone}{strides}-{budget.epochs}.webp"
+    def file(self, record: Record) -> Path:
+        """Where a record lies."""
+        return next(path for path, one in self.records[record.paper] if one is record)
 
     def picture(self, paper_id: str) -> tuple[Path, Record] | None:
         """The picture of the method's own run with the lowest seed, and that run."""
