@@ -24,10 +24,8 @@ from torch import Tensor, nn
 
 from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms
-from implementations.common.recipes import Recipe, op
+from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @torch.no_grad()

@@ -16,11 +16,9 @@ from torch import Tensor, nn
 
 from implementations.common.cli import run
 from implementations.common.method import Classes, Method, Terms
-from implementations.common.recipes import Recipe, op
+from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
 from implementations.common.vit import CLASS, attend
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def class_activation_map(features: Tensor, weight: Tensor, predicted: Tensor) -> Tensor:
@@ -89,7 +87,7 @@ class Baseline(Method):
             predicted = self.classifier(features.mean((2, 3))).argmax(1)
             return class_activation_map(features, self.classifier.weight, predicted)
         tokens = self.backbone.blocks[:-1](self.backbone.embed(images))
-        attention = attend(self.backbone.blocks[-1], tokens, maps=True).maps.attention(CLASS)
+        attention = attend(self.backbone.blocks[-1], tokens).maps.attention(CLASS)
         return attention[:, :, 0, self.backbone.prefix :].mean(1).unflatten(1, self.backbone.grid)
 
 

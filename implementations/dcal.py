@@ -9,11 +9,13 @@ added.
 Kept: the rollout with half of the identity, the class row's top tenth of patches, one block of its own for them, shared weights
 and a partner's keys and values at the same depth in the pair-wise branch, the loss.  Left out: re-identification.
 Assumed: the global-local branch classifies its class token beside the mean of its selected tokens, since the former alone, as
-the formula stands, doesn't depend on what is selected; that branch starts from random weights; partners are the batch read
-backwards, of any class, with gradient; the pair-wise branch is classified by the self-attention's classifier; the uncertainties
-aren't decayed. The result's backbone isn't stated; ViT-B/16 stands in.
+the formula stands, doesn't depend on what is selected; that branch starts from random weights; an image's partner is the one
+before it in the shuffled batch, of any class, with gradient (alone in its batch it is its own, and undisturbed); the pair-wise
+branch is classified by the self-attention's classifier; weight decay is decoupled from Adam, and the uncertainties have none.
+The result's backbone isn't stated; ViT-B/16 stands in.
 Where paper and code differ: no official code is known; a replication quotes the paper's settings, and departs from it
-elsewhere. The pair-wise branch makes a step twice as long (its keys are twice as many).
+elsewhere. A step is two passes, the pair-wise one with twice the keys, a reading of all maps, and a block: measured 2.5 times
+the baseline's.
 Catalog: catalog/papers/dcal.yaml.  Every number below carries its source: P = paper (as the replication quotes it), O = ours.
 """
 
@@ -30,17 +32,16 @@ from torch import Tensor, nn
 
 from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms
-from implementations.common.recipes import Recipe, op
+from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
-from implementations.common.vit import ViT, attend, rollout, watch
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from implementations.common.vit import Maps, ViT, attend, rollout_with_skips, take, watch
 
 
-def accumulated(attentions: Sequence[Tensor]) -> Tensor:
-    """All blocks' attention, (B, heads, N, N) each → how much every token went into the class token in the end (B, N)."""
-    identity = torch.eye(attentions[0].shape[-1], device=attentions[0].device, dtype=attentions[0].dtype)
-    return rollout([(attention.mean(1) + identity) / 2 for attention in attentions], identity[:1])[:, 0]
+def accumulated(maps: Sequence[Maps]) -> Tensor:
+    """All blocks' attention over N tokens → how much each went into the class token in the end (B, N), summing to 1."""
+    start = maps[0].keys.new_zeros(1, maps[0].keys.shape[2])
+    start[:, 0] = 1
+    return rollout_with_skips(maps, start)[:, 0]
 
 
 def weigh(losses: Tensor, uncertainties: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ class DCAL(Method):
         epochs=100,  # P
         batch_size=16,  # P
         lr=1.5625e-5,  # P 5e-4 · batch / 512
-        optimizer="AdamW",  # P Adam with weight decay
+        optimizer="AdamW",  # O P says Adam and a weight decay
         optimizer_options={},  # O
         weight_decay=0.05,  # P
         schedule=Cosine(),  # P
@@ -102,10 +103,10 @@ class DCAL(Method):
         from timm.layers import DropPath
 
         super().__init__(classes, backbone, recipe)
+        self.global_local = backbone.fresh_block()
         last = max(1, len(backbone.blocks) - 1)
         for depth, block in enumerate(backbone.blocks):
             block.drop_path1, block.drop_path2 = (DropPath(recipe.stochastic_depth * depth / last) for _ in range(2))
-        self.global_local = backbone.fresh_block()
         self.local_norm = nn.LayerNorm(backbone.width, eps=1e-6)
         self.classifier = nn.Linear(backbone.width, len(classes))
         self.local_classifier = nn.Linear(2 * backbone.width, len(classes))
@@ -118,8 +119,8 @@ class DCAL(Method):
 
     def self_attention(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) → tokens after the last block (B, prefix + N, D), accumulated attention to the patches (B, N)."""
-        watched = watch(self.backbone.blocks, self.backbone.embed(images))
-        return watched[-1].tokens, accumulated([one.maps.attention() for one in watched])[:, self.backbone.prefix :]
+        tokens, watched = watch(self.backbone.blocks, self.backbone.embed(images))
+        return tokens, accumulated([one.maps for one in watched])[:, self.backbone.prefix :]
 
     def select(self, scores: Tensor) -> Tensor:
         """(B, N) → the numbers of the tokens of the patches with the largest (B, R)."""
@@ -127,7 +128,7 @@ class DCAL(Method):
 
     def look_again(self, tokens: Tensor, selected: Tensor) -> Tensor:
         """Global-local cross-attention: (B, N, D), (B, R) → class token and selected tokens that saw all tokens (B, 1 + R, D)."""
-        queries = torch.cat([tokens[:, :1], tokens.gather(1, selected[..., None].expand(-1, -1, tokens.shape[-1]))], dim=1)
+        queries = torch.cat([tokens[:, :1], take(tokens, selected)], dim=1)
         return self.local_norm(attend(self.global_local, queries, context=tokens).tokens)
 
     def read_out(self, local: Tensor) -> Tensor:
@@ -143,9 +144,9 @@ class DCAL(Method):
     def pair_wise(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) → logits (B, K) of images distracted by each other."""
         tokens = self.backbone.embed(images)
-        partners = torch.arange(len(images), device=images.device).flip(0)
+        partners = torch.arange(len(images), device=images.device).roll(1)
         for block in self.backbone.blocks:
-            tokens = attend(block, tokens, partners=partners).tokens
+            tokens = attend(block, tokens, beside=partners).tokens
         return self.classifier(self.backbone.norm(tokens)[:, 0])
 
     def forward(self, images: Tensor) -> Tensor:

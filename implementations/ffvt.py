@@ -25,11 +25,9 @@ from torch import Tensor, nn
 
 from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms
-from implementations.common.recipes import Recipe, op
+from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
-from implementations.common.vit import CLASS, ViT, attend, watch
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from implementations.common.vit import CLASS, ViT, attend, take, watch
 
 
 def mutual_attention(from_class: Tensor, to_class: Tensor) -> Tensor:
@@ -84,8 +82,8 @@ class FFVT(Method):
         "vit": {
             "backbone": "finch_vit",  # O
             "dropout": 0.0,  # O trials on validation
-            "lr": 3e-3,  # O trials on validation
-            "backbone_lr": 1e-3,  # O trials on validation
+            "lr": 1e-2,  # O trials on validation
+            "backbone_lr": 5e-4,  # O trials on validation
         }
     }
 
@@ -101,13 +99,10 @@ class FFVT(Method):
 
     def select(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) → class token and selected tokens (B, 1 + M, D), which of its layer's tokens each of these is (B, M)."""
-        watched = watch(self.backbone.blocks, self.backbone.embed(images))
+        tokens, watched = watch(self.backbone.blocks, self.backbone.embed(images))
         selected = [self.most_mutual(one.maps.scores(CLASS)[:, :, 0], one.maps.scores(keys=CLASS)[..., 0]) for one in watched]
-        tokens = [
-            one.tokens.gather(1, chosen[..., None].expand(-1, -1, self.backbone.width))
-            for one, chosen in zip(watched, selected, strict=True)
-        ]
-        return torch.cat([watched[-1].tokens[:, :1], *tokens], dim=1), torch.cat(selected, dim=1)
+        fused = [take(one.tokens, chosen) for one, chosen in zip(watched, selected, strict=True)]
+        return torch.cat([tokens[:, :1], *fused], dim=1), torch.cat(selected, dim=1)
 
     def most_mutual(self, from_class: Tensor, to_class: Tensor) -> Tensor:
         """One layer's scores, (B, heads, N) each → its tokens of largest mutual attention (B, tokens_per_layer)."""
@@ -122,7 +117,7 @@ class FFVT(Method):
 
     def evidence(self, images: Tensor) -> Tensor:
         fused, selected = self.select(images)
-        looked = attend(self.fusion_layer, fused, maps=True).maps.attention(CLASS)[:, :, 0, 1:].mean(1)
+        looked = attend(self.fusion_layer, fused).maps.attention(CLASS)[:, :, 0, 1:].mean(1)
         rows, columns = self.backbone.grid
         places = looked.new_zeros(len(images), self.backbone.prefix + rows * columns)
         return places.scatter_add(1, selected, looked)[:, self.backbone.prefix :].unflatten(1, (rows, columns))

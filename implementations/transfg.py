@@ -23,11 +23,9 @@ from torch import Tensor, nn
 
 from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms, at_least_float32, full_precision
-from implementations.common.recipes import Recipe, op
+from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
-from implementations.common.vit import CLASS, ViT, rollout, watch
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from implementations.common.vit import CLASS, ViT, rollout, take, watch
 
 
 def strongest_patch(contribution: Tensor, prefix: int) -> Tensor:
@@ -106,14 +104,14 @@ class TransFG(Method):
 
     def select(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, H, W) → tokens before the last block (B, N, D), class row of the rollout (B, heads, N), selected (B, heads)."""
-        *before, last = watch(self.backbone.blocks, self.backbone.embed(images))
-        contribution = rollout([one.maps.attention() for one in before], last.maps.attention(CLASS))[:, :, 0]
-        return last.tokens, contribution, strongest_patch(contribution, self.backbone.prefix)
+        tokens, watched = watch(self.backbone.blocks, self.backbone.embed(images))
+        *before, last = (one.maps for one in watched)
+        contribution = rollout(before, last.attention(CLASS))[:, :, 0]
+        return tokens, contribution, strongest_patch(contribution, self.backbone.prefix)
 
     def class_token(self, tokens: Tensor, selected: Tensor) -> Tensor:
         """The part layer on class and selected tokens alone: (B, N, D), (B, heads) → the class token after the norm (B, D)."""
-        parts = tokens.gather(1, selected[..., None].expand(-1, -1, tokens.shape[-1]))
-        return self.backbone.norm(self.part_layer(torch.cat([tokens[:, :1], parts], dim=1)))[:, 0]
+        return self.backbone.norm(self.part_layer(torch.cat([tokens[:, :1], take(tokens, selected)], dim=1)))[:, 0]
 
     def features(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) → (B, D)."""

@@ -17,24 +17,17 @@ def largest_component(mask: Tensor) -> Tensor:
 
     On a tie the first, row by row; of an empty mask nothing. Each cell takes over the largest number around it, so often that it
     has come everywhere: a shortest way through a component holds at most two of any 2 × 2 cells, since three of them would all be
-    neighbours.
+    neighbours. That is half as many rounds as there are cells, of two small operations each: the price of not asking the host.
     """
     _, height, width = mask.shape
     cells = height * width
     numbers = torch.arange(cells, 0, -1, device=mask.device, dtype=torch.float32).view(height, width) * mask
     for _ in range(2 * -(-height // 2) * -(-width // 2) - 1):
-        numbers = _largest_around(numbers) * mask
+        numbers = F.max_pool2d(numbers, 3, stride=1, padding=1) * mask
     numbers = numbers.long()
     sizes = numbers.new_zeros(len(mask), cells + 1).scatter_add(1, numbers.flatten(1), mask.flatten(1).long())
     largest = cells - sizes[:, 1:].flip(1).argmax(1)  # flipped, as the first in a row has the largest number
     return numbers == largest[:, None, None]
-
-
-def _largest_around(values: Tensor) -> Tensor:
-    """(B, h, w) ≥ 0 → the largest of each cell and its eight neighbours: a third of `max_pool2d`'s time on such small grids."""
-    padded = F.pad(values, (1, 1, 1, 1))
-    rows = torch.maximum(torch.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    return torch.maximum(torch.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])
 
 
 def bounding_box(mask: Tensor) -> Tensor:

@@ -34,35 +34,31 @@ CLASS = slice(0, 1)
 
 @dataclass(frozen=True)
 class Maps:
-    """A block's attention, reckoned where it is read, in at least float32.
+    """A block's attention, reckoned where it is read, in at least float32; to be read: it has no gradient.
 
-    From its queries (B, heads, N, d), scaled, and its keys (B, heads, M, d).
+    From its queries (B, heads, N, d), its keys (B, heads, M, d), and what their products are scaled by.
     """
 
     queries: Tensor
     keys: Tensor
-    visible: Tensor | None = None
+    scale: float
 
     def scores(self, queries: slice = EVERY, keys: slice = EVERY) -> Tensor:
-        """(B, heads, N, M) before masking and softmax, or of some queries and keys alone."""
+        """(B, heads, N, M) before softmax, or of some queries and keys alone."""
         with full_precision(self.queries):
-            return self.queries[:, :, queries] @ self.keys[:, :, keys].mT
+            return at_least_float32(self.queries[:, :, queries]) * self.scale @ at_least_float32(self.keys[:, :, keys]).mT
 
     def attention(self, queries: slice = EVERY) -> Tensor:
         """(B, heads, N, M) after softmax over the keys, or of some queries alone."""
-        scores = self.scores(queries)
-        if self.visible is not None:
-            rows = self.visible if self.visible.shape[2] == 1 else self.visible[:, :, queries]
-            scores = scores.masked_fill(~rows, -torch.inf)
-        return scores.softmax(-1)
+        return self.scores(queries).softmax(-1)
 
 
 @dataclass(frozen=True)
 class Attended:
-    """What a block gives: its tokens (B, N, D), and if asked for its attention."""
+    """What a block gives: its tokens (B, N, D), and its attention."""
 
     tokens: Tensor
-    maps: Maps | None = None
+    maps: Maps
 
 
 class ViT(nn.Module):
@@ -106,14 +102,15 @@ class ViT(nn.Module):
     def embed(self, images: Tensor, own: Tensor | None = None) -> Tensor:
         """(B, 3, H, W) → tokens (B, prefix + N, D) with positions, before the first block.
 
-        `own` (P, D) are tokens of the paper's, set behind the class token without a position of the backbone's; `add_tokens`
-        has told how many there will be.
+        `own` (P, D) are tokens of the paper's, set behind the class token, their positions in them; dropout and norm before the
+        blocks are theirs, too. `add_tokens` has told how many there will be.
         """
         model = self.model
         tokens = model.norm_pre(model.patch_drop(model._pos_embed(model.patch_embed(images))))
         if own is None:
             return tokens
-        return torch.cat([tokens[:, :1], own.expand(len(tokens), -1, -1), tokens[:, 1:]], dim=1)
+        own = model.norm_pre(model.pos_drop(own.expand(len(tokens), -1, -1)))
+        return torch.cat([tokens[:, :1], own, tokens[:, 1:]], dim=1)
 
     def add_tokens(self, count: int) -> None:
         """Tells that `embed` will be given `count` own tokens, so that `prefix` counts them."""
@@ -128,9 +125,14 @@ class ViT(nn.Module):
         return tokens[:, self.prefix :]
 
     def pixels(self, cells: Tensor) -> Tensor:
-        """Boxes of patches, (…, 4) as top, left, bottom, right of the grid, ends exclusive → what they see, in pixels."""
+        """Boxes of patches, (…, 4) as top, left, bottom, right of the grid, ends exclusive → what they see, in pixels.
+
+        What touches the grid's end reaches the image's edge, which patches of another stride may miss.
+        """
         patch, stride = self.model.patch_embed.patch_size[0], self.model.patch_embed.proj.stride[0]
-        return torch.cat([cells[..., :2] * stride, (cells[..., 2:] - 1) * stride + patch], dim=-1)
+        ends = (cells[..., 2:] - 1) * stride + patch
+        last = cells[..., 2:] == torch.tensor(self.grid, device=cells.device)
+        return torch.cat([cells[..., :2] * stride, torch.where(last, self.input_size, ends)], dim=-1)
 
     def boxes(self, chosen: Tensor) -> Tensor:
         """Numbers of tokens (…) → the boxes in pixels that these see (…, 4); without area for a token before the patches."""
@@ -139,7 +141,7 @@ class ViT(nn.Module):
         return torch.where(place[..., None] < 0, 0, self.pixels(torch.cat([corner, corner + 1], dim=-1)))
 
     def class_token(self) -> Tensor:
-        """The class token as it enters the first block, with its position: (1, D)."""
+        """The class token with its position, as `embed` takes a paper's own: (1, D)."""
         model = self.model
         return model.cls_token[0] if model.no_embed_class else model.cls_token[0] + model.pos_embed[0, :1]
 
@@ -166,76 +168,78 @@ class ViT(nn.Module):
         self.model.blocks = self.blocks[:-1]
 
 
-def attend(
-    block: nn.Module,
-    tokens: Tensor,
-    *,
-    maps: bool = False,
-    differentiable: bool = False,
-    visible: Tensor | None = None,
-    context: Tensor | None = None,
-    partners: Tensor | None = None,
-) -> Attended:
-    """Runs one block on tokens (B, N, D).
+def attend(block: nn.Module, tokens: Tensor, *, context: Tensor | None = None, beside: Tensor | None = None) -> Attended:
+    """Runs one block on tokens (B, N, D) by the fused kernel, and keeps its attention to be read.
 
-    `maps`: return the attention too, to be read: it has no gradient, and the tokens are those of the fused kernel to the bit.
-    `differentiable`: compute the block by these maps, so that gradients go through them.
-    `visible` (B, keys) or (B, 1 or heads, N or 1, keys): False hides a key; each query has to see at least one.
-    `context` (B, M, D): tokens of others, as they are before this block, whose keys and values the queries see in place of their
-    own. `partners` (B): for each image, the one of the batch whose keys and values its queries see beside its own.
+    `context` (B, M, D): tokens, as they are before this block, whose keys and values the queries see in place of their own.
+    `beside` (B): of each image, which one of the batch has the keys and values that its queries see beside its own.
     """
-    mask = visible[:, None, None] if visible is not None and visible.ndim == 2 else visible
-    if not maps and not differentiable and context is None and partners is None:
-        return Attended(block(tokens, attn_mask=mask))
     layer, normed = block.attn, block.norm1(tokens)
-    q, k, v = _heads(layer, normed)
-    if context is not None:
-        _, k, v = _heads(layer, block.norm1(context))
-    if partners is not None:
-        k, v = (torch.cat([own, own[partners]], dim=2) for own in (k, v))
-    seen = None
-    if maps or differentiable:
-        queries, keys = at_least_float32(q) * layer.scale, at_least_float32(k)
-        seen = Maps(queries, keys, mask) if differentiable else Maps(queries.detach(), keys.detach(), mask)
-    if differentiable:
-        mixed = layer.attn_drop(seen.attention()).to(v.dtype) @ v
-    else:
-        dropout = layer.attn_drop.p if layer.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
-    mixed = layer.norm(mixed.transpose(1, 2).flatten(2))
+    q, k, v = _heads(layer, normed, normed if context is None else block.norm1(context))
+    if beside is not None:
+        k, v = (torch.cat([own, own.index_select(0, beside)], dim=2) for own in (k, v))
+    dropout = layer.attn_drop.p if layer.training else 0.0
+    mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout).transpose(1, 2).flatten(2)
+    mixed = layer.norm(mixed)
     if layer.gate is not None:
         mixed = mixed * layer.gate(normed).sigmoid()
     tokens = tokens + block.drop_path1(block.ls1(layer.proj_drop(layer.proj(mixed))))
-    return Attended(tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens)))), seen)
+    tokens = tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
+    return Attended(tokens, Maps(q.detach(), k.detach(), layer.scale))
 
 
-def watch(blocks: Iterable[nn.Module], tokens: Tensor, *, visible: Tensor | None = None) -> list[Attended]:
-    """Runs blocks one after the other on tokens (B, N, D), and keeps what each gives; the last one's tokens are the outcome."""
+def _heads(layer: Attention, tokens: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries of tokens, keys and values of their context, (B, heads, N, D / heads) each."""
+
+    def split(projected: Tensor) -> Tensor:
+        return projected.unflatten(2, (-1, layer.num_heads, layer.head_dim)).permute(2, 0, 3, 1, 4)
+
+    if context is tokens:
+        q, k, v = split(layer.qkv(tokens))
+    else:
+        width = layer.num_heads * layer.head_dim
+        weights = layer.qkv.weight.split([width, 2 * width])
+        biases = layer.qkv.bias.split([width, 2 * width]) if layer.qkv.bias is not None else (None, None)
+        (q,), (k, v) = (
+            split(F.linear(one, *of)) for one, of in zip((tokens, context), zip(weights, biases, strict=True), strict=True)
+        )
+    return layer.q_norm(q), layer.k_norm(k), v
+
+
+def watch(blocks: Iterable[nn.Module], tokens: Tensor) -> tuple[Tensor, list[Attended]]:
+    """Runs blocks one after the other on tokens (B, N, D) → the last one's tokens, and what each gave."""
     watched: list[Attended] = []
     for block in blocks:
-        watched.append(attend(block, tokens, maps=True, visible=visible))
+        watched.append(attend(block, tokens))
         tokens = watched[-1].tokens
-    return watched
+    return tokens, watched
 
 
-def rollout(attentions: Sequence[Tensor], start: Tensor) -> Tensor:
-    """How much each token of the first block went into what is looked at in the end: `start` times the product of matrices.
+def take(tokens: Tensor, chosen: Tensor) -> Tensor:
+    """(B, N, D), numbers of tokens (B, M) → these tokens (B, M, D)."""
+    return tokens.gather(1, chosen[..., None].expand(-1, -1, tokens.shape[-1]))
 
-    `attentions` of the blocks from first to last (…, N, N), rows summing to 1, later ones multiplied from the left; `start`
-    (…, R, N), weights of what is read in the end → (…, R, N). Some rows need no product of whole matrices.
+
+def rollout(maps: Sequence[Maps], start: Tensor) -> Tensor:
+    """How much each token of the first block went into what is looked at in the end, head by head.
+
+    `start` (…, R, N), weights of what is read of the last block's queries, times the product of all blocks' attention, later ones
+    from the left → (B, heads, R, N). Block by block, so that one whole matrix at a time is held.
     """
     with full_precision(start):
         start = at_least_float32(start)
-        for attention in reversed(attentions):
-            start = start @ at_least_float32(attention)
+        for one in reversed(maps):
+            start = start @ one.attention()
         return start
 
 
-def _heads(layer: Attention, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values (B, heads, N, D / heads)."""
-    batch, count, _ = tokens.shape
-    q, k, v = layer.qkv(tokens).reshape(batch, count, 3, layer.num_heads, layer.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
-    return layer.q_norm(q), layer.k_norm(k), v
+def rollout_with_skips(maps: Sequence[Maps], start: Tensor) -> Tensor:
+    """The same of the heads' mean, where half of what a block passes on goes around it (Abnar & Zuidema 2020): (B, R, N)."""
+    with full_precision(start):
+        start = at_least_float32(start)
+        for one in reversed(maps):
+            start = (start @ one.attention().mean(1) + start) / 2
+        return start
 
 
 def overlap_patches(model: VisionTransformer, stride: int) -> None:

@@ -8,17 +8,13 @@ import pytest
 import torch
 from torch import tensor
 
-from implementations.common.vit import attend
+from implementations.common.vit import attend, watch
 from implementations.dcal import DCAL, accumulated, weigh
-from tests.implementations.tiny import build, images, labels
+from tests.implementations.tiny import Given, build, images, labels, reached, stochastic
 
 
 class WithoutPairs(DCAL):
-    """Without a key operation: nobody distracts an image, so that the pair-wise branch is the self-attention's once more."""
-
-    def losses(self, images, labels):
-        terms = super().losses(images, labels)
-        return {name: terms[name] for name in ("self-attention", "global-local")} | {"uncertainties": self.uncertainties[:2].sum() / 2}
+    """Without a key operation: nobody distracts an image, so that the pair-wise branch is self-attention once more; all losses stay."""
 
     def pair_wise(self, images):
         return self.classifier(self.backbone(images)[:, 0])
@@ -39,21 +35,37 @@ class AnyPatches(DCAL):
         return torch.linspace(0, scores.shape[1] - 1, count).round().long().expand(len(scores), -1) + self.backbone.prefix
 
 
-def stochastic(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(-1)
-
-
 def test_attention_is_accumulated_with_half_of_the_identity_later_blocks_on_the_left():
     attentions = [stochastic(2, 3, 6, 6).roll(shift, 2) for shift in range(3)]
-    product = torch.eye(6, dtype=torch.float64)
+    maps = [Given(one) for one in attentions]
+    assert torch.allclose(accumulated(maps), product_of(attentions)[:, 0])
+    assert torch.allclose(accumulated(maps).sum(-1), torch.ones(2, dtype=torch.float64))
+
+
+def product_of(attentions) -> torch.Tensor:
+    """The rollout, as the paper writes it."""
+    size = attentions[0].shape[-1]
+    product = torch.eye(size, dtype=attentions[0].dtype)
     for attention in attentions:
-        product = (0.5 * attention.mean(1) + 0.5 * torch.eye(6)) @ product
-    assert torch.allclose(accumulated(attentions), product[:, 0])
-    assert torch.allclose(accumulated(attentions).sum(-1), torch.ones(2, dtype=torch.float64))
+        product = (0.5 * attention.mean(1) + 0.5 * torch.eye(size)) @ product
+    return product
 
 
 def test_attention_to_oneself_alone_leaves_the_patches_with_nothing():
-    assert accumulated([torch.eye(5).expand(1, 2, 5, 5)] * 3).tolist() == [[1, 0, 0, 0, 0]]
+    assert accumulated([Given(torch.eye(5).expand(1, 2, 5, 5))] * 3).tolist() == [[1, 0, 0, 0, 0]]
+
+
+def test_what_is_selected_are_the_patches_to_which_all_blocks_attention_leads():
+    method = build(DCAL, pretrained=True).eval()
+    with torch.no_grad():
+        tokens, watched = watch(method.backbone.blocks, method.backbone.embed(images()))
+        scores = product_of([one.maps.attention() for one in watched])[:, 0, 1:]
+        assert torch.allclose(method.evidence(images()).flatten(1), scores, atol=1e-6)
+        best = scores.topk(6).indices
+        assert torch.equal(method.chosen(images()), method.backbone.boxes(best + 1))
+        local = method.look_again(tokens, best + 1)
+        expected = torch.cat([local[:, 0], local[:, 1:].mean(1)], dim=1)
+        assert torch.allclose(method.both(images())[1], method.local_classifier(expected), atol=1e-5)
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.1, 6), (0.3, 19), (0.001, 1), (1.0, 64)])
@@ -100,20 +112,6 @@ def test_an_image_paired_with_itself_is_classified_as_alone():
         assert torch.allclose(method.pair_wise(twins), method.classifier(method.backbone(twins)[:, 0]), atol=1e-5)
 
 
-def test_a_pairs_keys_are_those_of_both_and_each_row_is_shared_between_them():
-    method = build(DCAL).eval()
-    block, tokens = method.backbone.blocks[0], method.backbone.embed(images(2))
-    attended = attend(block, tokens, partners=tensor([1, 0]), differentiable=True)
-    attention = attended.maps.attention()
-    assert attention.shape == (2, 4, 65, 130)
-    assert torch.allclose(attention.sum(-1), torch.ones(2, 4, 65))
-    assert torch.allclose(attended.tokens, attend(block, tokens, partners=tensor([1, 0])).tokens, atol=1e-5)
-    assert torch.allclose(attended.tokens[:1], attend(block, tokens[:1], context=torch.cat([tokens[:1], tokens[1:]], 1)).tokens, atol=1e-5)
-    alone = torch.ones(2, 130, dtype=torch.bool)
-    alone[:, 65:] = False
-    assert torch.allclose(attend(block, tokens, partners=tensor([1, 0]), visible=alone).tokens, block(tokens), atol=1e-5)
-
-
 def test_the_partner_is_seen_at_the_same_depth_of_the_same_branch():
     method = build(DCAL).eval()
     seen = []
@@ -126,17 +124,27 @@ def test_the_partner_is_seen_at_the_same_depth_of_the_same_branch():
         tokens = method.backbone.embed(pairs)
         for block, entered in zip(method.backbone.blocks, seen, strict=True):
             assert torch.allclose(tokens, entered, atol=1e-5)
-            tokens = attend(block, tokens, context=torch.cat([tokens, tokens.flip(0)], 1)).tokens
+            tokens = attend(block, tokens, context=torch.cat([tokens, tokens.roll(1, 0)], 1)).tokens
 
 
 def test_training_depends_on_the_partner_through_the_pairs_alone():
     method = build(DCAL)
-    batch, other = images(4), images(4)
-    other[3] += torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(2))
+    batch, other = images(3), images(3)
+    other[2] += torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(2))
     one, two = (tuple(logits[0] for logits in (*method.both(some), method.pair_wise(some))) for some in (batch, other))
     assert torch.allclose(one[0], two[0], atol=1e-6)
     assert torch.allclose(one[1], two[1], atol=1e-6)
     assert not torch.allclose(one[2], two[2], atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_every_image_has_another_as_its_partner_and_teaches_through_it(count):
+    method = build(DCAL)
+    batch = images(count).requires_grad_()
+    for index in range(count):
+        slope = torch.autograd.grad(method.pair_wise(batch)[index].square().sum(), batch)[0].abs().sum((1, 2, 3))
+        assert slope[index] > 0
+        assert slope[(index - 1) % count] > 0
 
 
 def test_the_worked_example_of_learnt_weights():
@@ -164,20 +172,16 @@ def test_uncertainties_start_at_nothing_are_learnt_and_not_decayed():
     assert group["weight_decay"] == 0
 
 
-def gradient(term, parameter):
-    return torch.autograd.grad(term, parameter, retain_graph=True, allow_unused=True)[0]
-
-
 def test_each_loss_reaches_what_it_should():
     method = build(DCAL)
     terms = method.losses(images(), labels())
-    reached = {name: {n for n, p in method.named_parameters() if gradient(term, p) is not None and gradient(term, p).any()} for name, term in terms.items()}
+    found = {name: reached(method, term) for name, term in terms.items()}
     own = {name for name, _ in method.named_parameters() if name.startswith(("global_local", "local_"))}
     backbone = {name for name, _ in method.named_parameters() if name.startswith("backbone.")} - {"backbone.model.norm.weight", "backbone.model.norm.bias"}
     head = {"classifier.weight", "classifier.bias", "backbone.model.norm.weight", "backbone.model.norm.bias"}
-    assert reached["self-attention"] == reached["pair-wise"] == backbone | head | {"uncertainties"}
-    assert reached["global-local"] == backbone | own | {"uncertainties"}
-    assert reached["uncertainties"] == {"uncertainties"}
+    assert found["self-attention"] == found["pair-wise"] == backbone | head | {"uncertainties"}
+    assert found["global-local"] == backbone | own | {"uncertainties"}
+    assert found["uncertainties"] == {"uncertainties"}
 
 
 def test_the_answer_is_the_mean_of_both_branches_probabilities():
@@ -193,6 +197,7 @@ def test_later_blocks_are_left_out_more_often_and_none_at_test_time():
     rates = [block.drop_path1.drop_prob for block in method.backbone.blocks]
     assert rates == pytest.approx([0, 0.02, 0.04, 0.06, 0.08, 0.1])
     assert [block.drop_path2.drop_prob for block in method.backbone.blocks] == rates
+    assert isinstance(method.global_local.drop_path1, torch.nn.Identity)
     assert torch.equal(method.eval()(images()), build(DCAL, stochastic_depth=0.0).eval()(images()))
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import tensor
 
+from implementations.common.vit import watch
+from implementations.common.weights import SHIPPED
 from implementations.ffvt import FFVT, mutual_attention
-from tests.implementations.tiny import build, images, labels
+from tests.implementations.tiny import build, images, labels, reached
 
 
 class AnyTokens(FFVT):
@@ -29,12 +33,22 @@ class OneDirection(FFVT):
 
 
 class LastLayerAlone(FFVT):
-    """The tokens of one layer, as many as of all."""
+    """Of the fused tokens those of the deepest layer alone: fewer, and of one level."""
 
     def select(self, images):
         fused, selected = super().select(images)
         own = self.recipe.tokens_per_layer
         return torch.cat([fused[:, :1], fused[:, -own:]], dim=1), selected[:, -own:]
+
+
+class PretrainedLastLayer(FFVT):
+    """The last layer and the final norm as they were pretrained, which the official code doesn't load."""
+
+    def __init__(self, classes, backbone, recipe):
+        last, norm = (copy.deepcopy(part.state_dict()) for part in (backbone.blocks[-1], backbone.model.norm))
+        super().__init__(classes, backbone, recipe)
+        self.fusion_layer.load_state_dict(last)
+        backbone.model.norm.load_state_dict(norm)
 
 
 def logits(method, count: int = 2) -> torch.Tensor:
@@ -84,11 +98,7 @@ def test_so_many_tokens_of_each_layer_but_the_last_reach_it_whatever_the_image_s
 def test_a_token_is_the_output_of_the_very_layer_whose_attention_chose_it():
     method = build(FFVT, tokens_per_layer=3).eval()
     outputs, scores = [], []
-    for block in method.backbone.blocks:
-        block.norm2.register_forward_pre_hook(lambda module, args: None)
-    from implementations.common.vit import watch
-
-    for one in watch(method.backbone.blocks, method.backbone.embed(images(2))):
+    for one in watch(method.backbone.blocks, method.backbone.embed(images(2)))[1]:
         outputs.append(one.tokens)
         whole = one.maps.scores()
         scores.append(whole[:, :, 0].softmax(-1).mean(1) * whole.softmax(-2)[..., 0].mean(1))
@@ -109,15 +119,14 @@ def test_the_answer_doesnt_depend_on_the_order_of_the_fused_tokens():
     assert torch.allclose(method.fusion_layer(shuffled)[:, 0], expected, atol=1e-6)
 
 
-def test_the_choice_has_no_gradient_and_through_the_chosen_tokens_it_reaches_every_layer():
-    method = build(FFVT)
-    torch.nn.init.normal_(method.classifier.weight)
+def test_the_choice_has_no_gradient_and_each_layers_tokens_lead_back_to_it_and_to_none_after_it():
+    method = build(FFVT, tokens_per_layer=3)
     fused, selected = method.select(images(2))
     assert not selected.is_floating_point()
-    fused.retain_grad()
-    (method.fusion_layer(fused)[:, 0] * torch.arange(64.0)).sum().backward()
-    assert (fused.grad.abs().sum(-1) > 0).all()
-    assert all(block.mlp.fc2.weight.grad.abs().sum() > 0 for block in method.backbone.blocks)
+    for layer in range(5):
+        of_layer = fused[:, 1 + 3 * layer : 4 + 3 * layer].square().sum()
+        found = reached(method, of_layer)
+        assert [f"backbone.model.blocks.{block}.mlp.fc2.weight" in found for block in range(5)] == [block <= layer for block in range(5)]
 
 
 def test_the_first_loss_is_the_logarithm_of_the_number_of_classes():
@@ -126,22 +135,37 @@ def test_the_first_loss_is_the_logarithm_of_the_number_of_classes():
 
 
 def test_last_layer_and_final_norm_start_fresh_and_the_rest_is_pretrained():
-    method, plain = build(FFVT, pretrained=True), build(OneDirection, pretrained=False)
+    kept = load_file(SHIPPED / "finch_vit.safetensors")
+    method, loaded = build(FFVT, pretrained=True), build(PretrainedLastLayer, pretrained=True)
     assert len(method.backbone.blocks) == 5
+    assert torch.equal(method.backbone.blocks[4].attn.qkv.weight, kept["blocks.4.attn.qkv.weight"])
     assert (method.backbone.model.norm.weight == 1).all()
     assert (method.backbone.model.norm.bias == 0).all()
-    assert not torch.equal(method.backbone.blocks[0].attn.qkv.weight, plain.backbone.blocks[0].attn.qkv.weight)
     assert 0.015 < method.fusion_layer.attn.qkv.weight.std() < 0.025
+    assert torch.equal(loaded.fusion_layer.attn.qkv.weight, kept["blocks.5.attn.qkv.weight"])
+    assert torch.equal(loaded.backbone.model.norm.weight, kept["norm.weight"])
 
 
 def test_what_it_looks_at_is_the_last_layers_attention_where_the_fused_tokens_come_from():
     method = build(FFVT).eval()
     with torch.no_grad():
         _, selected = method.select(images(2))
-        (maps, _) = method.evidence(images(2)), None
+        maps = method.evidence(images(2))
     for one, chosen in zip(maps.flatten(1), selected - method.backbone.prefix, strict=True):
         assert set(one.nonzero()[:, 0].tolist()) == set(chosen[chosen >= 0].tolist())
         assert 0 < one.sum() < 1  # the rest is the class token's own
+
+
+def test_where_the_last_layer_looks_at_one_of_the_fused_tokens_its_patch_is_the_peak():
+    method = build(FFVT, tokens_per_layer=2).eval()
+    layer = method.fusion_layer
+    with torch.no_grad():
+        fused, selected = method.select(images(1))
+        place = next(index for index, token in enumerate(selected[0].tolist()) if token > 0)
+        queries, keys, _ = layer.attn.qkv(layer.norm1(fused)).chunk(3, dim=-1)
+        aimed = 50 * keys[0, 1 + place] / keys[0, 1 + place].norm()  # the class token's query, turned towards this key
+        layer.attn.qkv.bias[:64] += aimed - queries[0, 0]
+        assert method.evidence(images(1)).flatten().argmax().item() == selected[0, place].item() - 1
 
 
 @pytest.mark.parametrize("ablation", [AnyTokens, OneDirection, LastLayerAlone])

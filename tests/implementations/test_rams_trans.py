@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import tensor
 
-from implementations.common.regions import bounding_box, largest_component
+from implementations.common.regions import bounding_box, crop, largest_component
+from implementations.common.vit import watch
+from implementations.common.weights import SHIPPED
 from implementations.rams_trans import RAMSTrans, above_the_mean, looked_at
-from tests.implementations.tiny import build, images, labels
+from tests.implementations.tiny import Given, build, images, labels, reached, stochastic
 
 
 class WholeImage(RAMSTrans):
     """Without its key operation: the second look is at all of the image again."""
 
-    def propose(self, attentions):
-        scores, region = super().propose(attentions)
+    def propose(self, maps):
+        scores, region = super().propose(maps)
         side = self.recipe.input_size
         return scores, tensor([0, 0, side, side], device=region.device).expand_as(region)
 
@@ -23,33 +26,48 @@ class WholeImage(RAMSTrans):
 class UniformAttention(RAMSTrans):
     """Attention that says nothing: every token looks at all alike, so that the whole image is looked at again."""
 
-    def propose(self, attentions):
-        return super().propose([torch.full_like(one, 1 / one.shape[-1]) for one in attentions])
-
-
-def stochastic(*shape: int) -> torch.Tensor:
-    return (3 * torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).softmax(-1)
+    def propose(self, maps):
+        return super().propose([Given(torch.full_like(one.attention(), 1 / one.keys.shape[2])) for one in maps])
 
 
 def test_the_worked_example():
-    scores = looked_at([tensor([[1.0, 0.0], [1.0, 0.0]])[None, None]])
+    scores = looked_at([Given(tensor([[1.0, 0.0], [1.0, 0.0]])[None, None])])
     assert scores[0].tolist() == pytest.approx([0.75, 0.25])
     assert above_the_mean((scores / scores.max())[:, None], 1.2).tolist() == [[[True, False]]]
 
 
 def test_the_map_is_the_mean_row_of_the_product_with_skip_connections_later_blocks_on_the_left():
-    attentions = [stochastic(2, 3, 6, 6).roll(shift, 2) for shift in range(3)]
-    product = torch.eye(6, dtype=torch.float64)
+    attentions = [stochastic(2, 3, 6, 6, sharp=3).roll(shift, 2) for shift in range(3)]
+    maps = [Given(one) for one in attentions]
+    assert torch.allclose(looked_at(maps), product_of(attentions).mean(1))
+    assert torch.allclose(looked_at(maps).sum(-1), torch.ones(2, dtype=torch.float64))
+
+
+def product_of(attentions) -> torch.Tensor:
+    """The rows normalised with the identity, multiplied as the official code does it."""
+    size = attentions[0].shape[-1]
+    product = torch.eye(size, dtype=attentions[0].dtype)
     for attention in attentions:
-        skipped = attention.mean(1) + torch.eye(6)
+        skipped = attention.mean(1) + torch.eye(size)
         product = skipped / skipped.sum(-1, keepdim=True) @ product
-    assert torch.allclose(looked_at(attentions), product.mean(1))
-    assert torch.allclose(looked_at(attentions).sum(-1), torch.ones(2, dtype=torch.float64))
+    return product
+
+
+def test_the_map_is_of_all_blocks_attention_to_the_patches_and_the_crop_is_of_the_region_that_it_leads_to():
+    method = build(RAMSTrans, pretrained=True).eval()
+    with torch.no_grad():
+        _, watched = watch(method.backbone.blocks, method.backbone.embed(images(), method.second_token))
+        score = product_of([one.maps.attention() for one in watched]).mean(1)[:, 2:]
+        expected = (score / score.amax(1, keepdim=True)).unflatten(1, (8, 8))
+        assert torch.allclose(method.evidence(images()), expected, atol=1e-5)
+        region = 8 * bounding_box(largest_component(above_the_mean(expected, 1.2)))
+        assert torch.equal(method.chosen(images())[:, 0], region)
+        assert torch.allclose(method.both(images())[1], method.second_scale(crop(images(), region)), atol=1e-5)
 
 
 def test_attention_to_oneself_alone_is_a_constant_map_and_the_whole_image_is_looked_at_again():
     method = build(RAMSTrans)
-    scores, region = method.propose([torch.eye(66).expand(2, 4, 66, 66)] * 6)
+    scores, region = method.propose([Given(torch.eye(66).expand(2, 4, 66, 66))] * 6)
     assert torch.allclose(scores, torch.ones(2, 8, 8))
     assert region.tolist() == [[0, 0, 64, 64]] * 2
 
@@ -93,11 +111,12 @@ def test_both_class_tokens_are_there_at_both_scales_and_start_alike():
 def test_each_scale_is_classified_by_a_class_token_of_its_own():
     method = build(RAMSTrans).eval()
     with torch.no_grad():
+        method.second_token += torch.randn(1, 64, generator=torch.Generator().manual_seed(3))  # they start alike
         before = method.both(images())
-        method.classifier.register_forward_pre_hook(lambda module, args: None)
         tokens = method.backbone.norm(method.backbone.blocks(method.backbone.embed(images(), method.second_token)))
         assert torch.allclose(before[0], method.classifier(tokens[:, 0]), atol=1e-5)
         assert torch.allclose(method.second_scale(images()), method.classifier(tokens[:, 1]), atol=1e-5)
+        assert not torch.allclose(tokens[:, 0], tokens[:, 1], atol=1e-3)
 
 
 def test_the_answer_is_the_mean_of_both_and_the_first_doesnt_depend_on_the_second():
@@ -108,21 +127,27 @@ def test_the_answer_is_the_mean_of_both_and_the_first_doesnt_depend_on_the_secon
         assert torch.equal(other.both(images())[0], first)
 
 
-def test_each_loss_reaches_all_but_what_it_doesnt_see_and_none_the_region():
+def test_each_loss_trains_everything_and_none_goes_into_the_region():
     method = build(RAMSTrans)
-    terms = method.losses(images(), labels())
-    everything = {name for name, _ in method.named_parameters()}
-    for term in terms.values():
-        assert {name for name, p in method.named_parameters() if torch.autograd.grad(term, p, retain_graph=True, allow_unused=True)[0] is not None} == everything
+    for term in method.losses(images(), labels()).values():
+        assert reached(method, term) == {name for name, _ in method.named_parameters()}
     _, scores, region = method.first_scale(images())
     assert not scores.requires_grad
     assert not region.is_floating_point()
 
 
 def test_the_final_norm_starts_fresh_and_every_block_is_pretrained():
+    kept = load_file(SHIPPED / "finch_vit.safetensors")
     method = build(RAMSTrans, pretrained=True)
-    assert len(method.backbone.blocks) == 6
+    assert all(torch.equal(method.backbone.blocks[depth].attn.qkv.weight, kept[f"blocks.{depth}.attn.qkv.weight"]) for depth in range(6))
     assert (method.backbone.model.norm.weight == 1).all()
+
+
+def test_the_second_class_token_is_trained_with_the_backbone_as_the_first_is():
+    method = build(RAMSTrans)
+    backbone, new = method.parameter_groups()
+    assert any(parameter is method.second_token for parameter in backbone["params"])
+    assert {id(parameter) for parameter in new["params"]} == {id(parameter) for parameter in method.classifier.parameters()}
 
 
 @pytest.mark.parametrize("ablation", [WholeImage, UniformAttention])

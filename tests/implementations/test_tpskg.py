@@ -7,17 +7,15 @@ import math
 import pytest
 import torch
 from torch import tensor
+from torch.nn.functional import cross_entropy
 
+from implementations.common.vit import watch
 from implementations.tpskg import TPSKG, recall
-from tests.implementations.tiny import build, images, labels
+from tests.implementations.tiny import build, images, labels, reached
 
 
 class WithoutSuppression(TPSKG):
-    """Without its key operation: the second pass sees every patch, so it is the first."""
-
-    def losses(self, images, labels):
-        terms = super().losses(images, labels)
-        return {"cross-entropy": terms["cross-entropy"], "knowledge": terms["knowledge"]}
+    """Without its key operation: the second pass sees every patch, as the first does; all losses stay."""
 
     def encode_without(self, images, patches):
         return self.encode(images)[0]
@@ -75,12 +73,11 @@ def test_what_is_suppressed_is_what_draws_most_attention():
 
 def test_attention_to_patches_is_the_last_blocks_class_row_averaged_over_heads():
     method = build(TPSKG).eval()
-    from implementations.common.vit import watch
-
-    last = watch(method.backbone.blocks, method.backbone.embed(images()))[-1]
+    tokens, watched = watch(method.backbone.blocks, method.backbone.embed(images()))
     features, response = method.encode(images())
-    assert torch.allclose(response, last.maps.attention()[:, :, 0, 1:].mean(1), atol=1e-6)
-    assert torch.allclose(features, method.backbone.norm(last.tokens)[:, 0], atol=1e-6)
+    assert torch.allclose(response, watched[-1].maps.attention()[:, :, 0, 1:].mean(1), atol=1e-6)
+    assert torch.allclose(features, method.backbone.norm(tokens)[:, 0], atol=1e-6)
+    assert torch.allclose(method.evidence(images()).flatten(1), response)
 
 
 def test_what_happens_in_a_suppressed_patch_changes_nothing_and_elsewhere_it_does():
@@ -89,7 +86,7 @@ def test_what_happens_in_a_suppressed_patch_changes_nothing_and_elsewhere_it_doe
     hidden, beside = plain.clone(), plain.clone()
     hidden[:, :, 16:24, 24:32] += 3.0  # patch 2 × 8 + 3
     beside[:, :, 16:24, 32:40] += 3.0
-    patch = tensor([[19]])
+    patch = tensor([[19]])  # the 20th of 64, row by row
     with torch.no_grad():
         expected = method.encode_without(plain, patch)
         assert torch.allclose(method.encode_without(hidden, patch), expected, atol=1e-6)
@@ -109,23 +106,20 @@ def test_each_loss_reaches_what_it_should():
     method = knowing(build(TPSKG))
     terms = method.losses(images(), labels())
     everything = {name for name, _ in method.named_parameters()}
-    reached = {name: {n for n, p in method.named_parameters() if gradient(term, p) is not None} for name, term in terms.items()}
-    assert reached["cross-entropy"] == reached["suppressed"] == everything
-    assert reached["knowledge"] == everything - {"classifier.weight", "classifier.bias"}
+    assert reached(method, terms["cross-entropy"]) == reached(method, terms["suppressed"]) == everything
+    assert reached(method, terms["knowledge"]) == everything - {"classifier.weight", "classifier.bias"}
 
 
-def gradient(term, parameter):
-    return torch.autograd.grad(term, parameter, retain_graph=True, allow_unused=True)[0]
-
-
-def test_the_coefficients_are_those_of_the_suppressed_pass():
-    method = knowing(build(TPSKG)).eval()
-    features, response = method.encode(images())
+def test_both_passes_are_classified_with_what_is_known_and_the_suppressed_ones_coefficients_are_trained():
+    method = knowing(build(TPSKG, suppressed_weight=0.5, knowledge_weight=0.25)).eval()
+    plain, response = method.encode(images())
     suppressed = method.encode_without(images(), method.peaks(response))
-    of = {name: torch.nn.functional.cross_entropy(one @ method.knowledge.T, labels()) for name, one in (("all", features), ("rest", suppressed))}
-    loss = method.losses(images(), labels())["knowledge"]
-    assert torch.allclose(loss, of["rest"], atol=1e-5)
-    assert not torch.allclose(loss, of["all"], atol=1e-5)
+    logits, known = ([method.classifier(one + recall(one, method.knowledge)[1]), one @ method.knowledge.T] for one in (plain, suppressed))
+    expected = [cross_entropy(logits[0], labels()), cross_entropy(known[0], labels()) / 2, cross_entropy(known[1], labels()) / 4]
+    terms = method.losses(images(), labels())
+    assert list(terms) == ["cross-entropy", "suppressed", "knowledge"]
+    assert [term.item() for term in terms.values()] == pytest.approx([one.item() for one in expected], abs=1e-5)
+    assert len({round(term.item(), 3) for term in (cross_entropy(logits[1], labels()), cross_entropy(known[1], labels()))}) == 2
 
 
 def test_the_test_pass_doesnt_depend_on_suppression():
@@ -138,7 +132,7 @@ def test_without_the_peak_suppressed_training_has_another_gradient(ablation):
     for kind in (TPSKG, ablation):
         method = knowing(build(kind, pretrained=True))
         torch.manual_seed(1)
-        gradients.append(gradient(sum(method.losses(images(), labels()).values()), method.backbone.model.cls_token))
+        gradients.append(torch.autograd.grad(sum(method.losses(images(), labels()).values()), method.backbone.model.cls_token)[0])
     assert not torch.allclose(*gradients, rtol=1e-2)
 
 

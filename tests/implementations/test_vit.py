@@ -7,7 +7,8 @@ import timm
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from implementations.common.vit import UnsuitableBackbone, ViT, attend, overlap_patches, rollout, watch
+from implementations.common.vit import UnsuitableBackbone, ViT, attend, overlap_patches, rollout, rollout_with_skips, take, watch
+from tests.implementations.tiny import Given, stochastic
 
 TIMM = ["vit_tiny_patch16_224", "deit3_small_patch16_224", "vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"]
 
@@ -38,75 +39,81 @@ def test_with_nothing_asked_the_tokens_and_gradients_are_timms_own_to_the_bit(na
     assert torch.equal(gradient, expected_gradient)
 
 
-def test_a_block_whose_maps_are_asked_for_gives_the_same_tokens():
+def test_a_block_that_is_watched_gives_the_same_tokens_and_its_attention():
     vit = driver(qk_norm=True)
     tokens = vit.embed(images())
     for block in vit.blocks:
-        asked, plain, by_hand = attend(block, tokens, maps=True), attend(block, tokens), attend(block, tokens, differentiable=True)
-        assert torch.equal(asked.tokens, plain.tokens)
-        assert torch.allclose(by_hand.tokens, plain.tokens, atol=1e-12)
-        assert plain.maps is None
-        attention = asked.maps.attention()
-        assert torch.equal(by_hand.maps.attention(), attention)
-        assert torch.allclose(asked.maps.scores().softmax(-1), attention)
+        attended = attend(block, tokens)
+        assert torch.equal(attended.tokens, block(tokens))
+        attention = attended.maps.attention()
+        assert torch.allclose(attended.maps.scores().softmax(-1), attention)
         assert torch.allclose(attention.sum(-1), torch.ones(2, 4, 17, dtype=torch.float64))
-        assert torch.allclose(asked.maps.attention(slice(3, 5)), attention[:, :, 3:5])
-        assert torch.allclose(asked.maps.scores(keys=slice(0, 1)), asked.maps.scores()[..., :1])
-        tokens = asked.tokens
+        assert torch.allclose(attended.maps.attention(slice(3, 5)), attention[:, :, 3:5])
+        assert torch.allclose(attended.maps.scores(keys=slice(0, 1)), attended.maps.scores()[..., :1])
+        tokens = attended.tokens
 
 
-def test_gradients_go_through_maps_only_where_they_are_to():
+def test_the_attention_is_the_one_by_which_the_block_mixes_its_values():
+    vit = driver()
+    block, tokens = vit.blocks[0], vit.embed(images())
+    normed = block.norm1(tokens)
+    values = block.attn.qkv(normed)[..., 64:].unflatten(2, (4, 8)).transpose(1, 2)
+    mixed = (attend(block, tokens).maps.attention() @ values).transpose(1, 2).flatten(2)
+    assert torch.allclose(block.attn.proj(mixed), block.attn(normed))
+
+
+def test_attention_is_to_be_read_and_has_no_gradient_but_the_tokens_have():
     vit = driver()
     tokens = vit.embed(images())
-    assert not attend(vit.blocks[0], tokens, maps=True).maps.attention().requires_grad
-    attended = attend(vit.blocks[0], tokens, differentiable=True)
-    gradient = torch.autograd.grad(attended.maps.attention()[:, :, 0, 3].sum(), vit.blocks[0].attn.qkv.weight, retain_graph=True)[0]
-    assert gradient.abs().sum() > 0
+    attended = attend(vit.blocks[0], tokens)
+    assert not attended.maps.attention().requires_grad
     plain = torch.autograd.grad(vit.blocks[0](tokens).square().sum(), tokens, retain_graph=True)[0]
-    by_hand = torch.autograd.grad(attended.tokens.square().sum(), tokens)[0]
-    assert torch.allclose(by_hand, plain)
+    assert torch.allclose(torch.autograd.grad(attended.tokens.square().sum(), tokens)[0], plain)
 
 
 def test_maps_are_float32_under_bf16_autocast():
     vit = driver().float()
     with torch.autocast("cpu", torch.bfloat16):
-        attended = attend(vit.blocks[0], vit.embed(images().float()), maps=True)
+        attended = attend(vit.blocks[0], vit.embed(images().float()))
         attention, scores = attended.maps.attention(), attended.maps.scores()
     assert attention.dtype == scores.dtype == torch.float32
     assert (attention.sum(-1) - 1).abs().max() < 1e-6
 
 
-def test_a_masked_key_is_as_if_its_token_were_not_there():
-    vit = driver()
+def test_with_its_own_tokens_as_context_a_block_is_unchanged_and_with_anothers_it_sees_only_them():
+    vit = driver(qkv_bias=True)
     tokens = vit.embed(images())
-    visible = torch.ones(2, 17, dtype=torch.bool)
-    visible[:, 5] = False
-    rest = [place for place in range(17) if place != 5]
-    expected = vit.blocks[0](tokens[:, rest])
-    for differentiable in (False, True):
-        attended = attend(vit.blocks[0], tokens, visible=visible, maps=True, differentiable=differentiable)
-        assert torch.allclose(attended.tokens[:, rest], expected)
-        assert (attended.maps.attention()[..., 5] == 0).all()
-        assert torch.equal(attended.maps.attention(slice(2, 3)), attended.maps.attention()[:, :, 2:3])
-
-
-@pytest.mark.parametrize("differentiable", [False, True])
-def test_with_its_own_tokens_as_context_a_block_is_unchanged_and_with_anothers_it_sees_only_them(differentiable):
-    vit = driver()
-    tokens = vit.embed(images())
-    own = attend(vit.blocks[0], tokens, context=tokens, differentiable=differentiable).tokens
-    assert torch.allclose(own, vit.blocks[0](tokens))
-    swapped = attend(vit.blocks[0], tokens[:1], context=tokens[1:], differentiable=differentiable).tokens
+    assert torch.allclose(attend(vit.blocks[0], tokens, context=tokens.clone()).tokens, vit.blocks[0](tokens))
+    swapped = attend(vit.blocks[0], tokens[:1], context=tokens[1:]).tokens
     hidden = tokens[:1].clone()
     hidden[:, 3:] += 1
-    again = attend(vit.blocks[0], hidden, context=tokens[1:], differentiable=differentiable).tokens
+    again = attend(vit.blocks[0], hidden, context=tokens[1:]).tokens
     assert torch.allclose(again[:, :3], swapped[:, :3])  # its other tokens play no part
+
+
+def test_beside_its_own_an_image_sees_the_keys_of_its_partner_with_gradient():
+    vit = driver()
+    tokens = vit.embed(images(count=3)).detach().requires_grad_()
+    partners = torch.tensor([2, 0, 1])
+    attended = attend(vit.blocks[0], tokens, beside=partners)
+    both = torch.cat([tokens, tokens[partners]], dim=1)
+    assert torch.allclose(attended.tokens, attend(vit.blocks[0], tokens, context=both).tokens)
+    assert attended.maps.attention().shape == (3, 4, 17, 34)
+    slopes = torch.autograd.grad(attended.tokens[0].square().sum(), tokens)[0].abs().sum((1, 2))
+    assert (slopes > 0).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_keys_and_values_of_a_context_need_no_queries(bias):
+    vit = driver(qkv_bias=bias)
+    tokens = vit.embed(images())
+    assert torch.allclose(attend(vit.blocks[1], tokens[:, :4], context=tokens).tokens, vit.blocks[1](tokens)[:, :4])
 
 
 def test_a_block_can_be_fed_some_of_the_tokens():
     vit = driver()
     tokens = vit.embed(images())
-    assert attend(vit.blocks[-1], tokens[:, [0, 4, 9]]).tokens.shape == (2, 3, 32)
+    assert attend(vit.blocks[-1], take(tokens, torch.tensor([[0, 4, 9]] * 2))).tokens.shape == (2, 3, 32)
 
 
 def test_own_tokens_stand_behind_the_class_token_and_count_as_prefix():
@@ -115,10 +122,21 @@ def test_own_tokens_stand_behind_the_class_token_and_count_as_prefix():
     vit.add_tokens(1)
     own = torch.full((1, 32), 7.0, dtype=torch.float64)
     tokens = vit.embed(images(), own)
+    assert torch.allclose(vit.embed(images(), vit.class_token())[:, 1], plain[:, 0])
     assert vit.prefix == 4
     assert torch.equal(tokens[:, 0], plain[:, 0])
     assert (tokens[:, 1] == 7).all()
     assert torch.equal(vit.patches(tokens), plain[:, 3:])
+
+
+def test_a_papers_own_token_is_dropped_out_and_normed_as_the_class_token_is():
+    vit = driver(pre_norm=True, pos_drop_rate=0.5)
+    torch.nn.init.normal_(vit.model.norm_pre.weight)
+    vit.add_tokens(1)
+    assert torch.allclose(*vit.embed(images(), vit.class_token())[:, :2].unbind(1))
+    torch.manual_seed(0)
+    share = (driver(pos_drop_rate=0.5).train().embed(images(), torch.ones(1, 32).double())[:, 1] == 0).double().mean()
+    assert 0.25 < share < 0.75
 
 
 def test_overlapping_patches_see_the_pretrained_kernel_at_a_finer_stride():
@@ -155,45 +173,57 @@ def test_a_fresh_block_has_the_lasts_shape_and_none_of_its_weights():
     assert (fresh.norm1.bias == 0).all()
 
 
-def stochastic(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(-1)
+def given(*attentions: torch.Tensor) -> list[Given]:
+    return [Given(one) for one in attentions]
 
 
 def test_a_rollout_multiplies_the_later_layers_attention_from_the_left():
     first, second = torch.tensor([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]), torch.tensor([[0.2, 0, 0.8], [0, 1, 0], [0, 0, 1]])
-    assert rollout([first], second)[0].tolist() == pytest.approx([0.1, 0.1, 0.8])  # the other order gives [.1, .5, .4]
+    product = rollout(given(first[None, None]), second[None, None])
+    assert product[0, 0, 0].tolist() == pytest.approx([0.1, 0.1, 0.8])  # the other order gives [.1, .5, .4]
 
 
 def test_a_rollout_of_some_rows_is_these_rows_of_the_whole_product_and_of_their_mean_its_mean():
     attentions = [stochastic(2, 4, 9, 9).roll(shift, 2) for shift in range(4)]
     whole = attentions[3] @ attentions[2] @ attentions[1] @ attentions[0]
-    assert torch.allclose(rollout(attentions, torch.eye(9).double()), whole)
-    assert torch.allclose(rollout(attentions[:3], attentions[3][:, :, :1]), whole[:, :, :1])
-    assert torch.allclose(rollout(attentions, torch.full((1, 9), 1 / 9).double()), whole.mean(2, keepdim=True))
+    assert torch.allclose(rollout(given(*attentions), torch.eye(9).double()), whole)
+    assert torch.allclose(rollout(given(*attentions[:3]), attentions[3][:, :, :1]), whole[:, :, :1])
+    assert torch.allclose(rollout(given(*attentions), torch.full((1, 9), 1 / 9).double()), whole.mean(2, keepdim=True))
+
+
+def test_a_rollout_with_skips_is_of_the_heads_mean_and_half_of_the_identity():
+    attentions = [stochastic(2, 4, 9, 9).roll(shift, 2) for shift in range(4)]
+    whole = torch.eye(9).double()
+    for attention in attentions:
+        whole = (attention.mean(1) + torch.eye(9)) / 2 @ whole
+    assert torch.allclose(rollout_with_skips(given(*attentions), torch.eye(9).double()), whole)
+    assert torch.allclose(whole.sum(-1), torch.ones(2, 9).double())
 
 
 def test_a_rollouts_rows_sum_to_one_and_identity_leaves_every_token_to_itself():
-    assert torch.allclose(rollout([stochastic(2, 4, 9, 9)] * 4, stochastic(2, 4, 9, 9)).sum(-1), torch.ones(2, 4, 9).double())
-    assert torch.equal(rollout([torch.eye(5).expand(1, 2, 5, 5)] * 3, torch.eye(5))[0, 0], torch.eye(5))
+    some = stochastic(2, 4, 9, 9)
+    assert torch.allclose(rollout(given(*[some] * 4), some).sum(-1), torch.ones(2, 4, 9).double())
+    for one in (rollout, rollout_with_skips):
+        assert torch.equal(one(given(*[torch.eye(5).expand(1, 2, 5, 5)] * 3), torch.eye(5)).flatten(0, -3)[0], torch.eye(5))
 
 
 def test_a_uniform_first_layer_makes_every_row_of_a_rollout_uniform_whatever_follows():
     uniform = torch.full((1, 2, 5, 5), 0.2, dtype=torch.float64)
-    assert torch.allclose(rollout([uniform, stochastic(1, 2, 5, 5)], stochastic(1, 2, 5, 5)), uniform)
+    assert torch.allclose(rollout(given(uniform, stochastic(1, 2, 5, 5)), stochastic(1, 2, 5, 5)), uniform)
 
 
 def test_a_rollout_keeps_float32_under_bf16_autocast():
     attention = stochastic(1, 2, 65, 65).float()
     with torch.autocast("cpu", torch.bfloat16):
-        product = rollout([attention] * 3, attention)
-    assert (product.sum(-1) - 1).abs().max() < 1e-5
+        products = rollout(given(*[attention] * 3), attention), rollout_with_skips(given(*[attention] * 3), attention[:, 0])
+    assert all((product.sum(-1) - 1).abs().max() < 1e-5 for product in products)
 
 
 def test_watching_blocks_gives_what_they_give_and_each_ones_maps():
     vit = driver()
-    watched = watch(vit.blocks, vit.embed(images()))
-    assert torch.equal(watched[-1].tokens, vit.blocks(vit.embed(images())))
-    assert torch.equal(watched[1].maps.attention(), attend(vit.blocks[1], watched[0].tokens, maps=True).maps.attention())
+    tokens, watched = watch(vit.blocks, vit.embed(images()))
+    assert torch.equal(tokens, vit.blocks(vit.embed(images())))
+    assert torch.equal(watched[1].maps.attention(), attend(vit.blocks[1], watched[0].tokens).maps.attention())
 
 
 def test_a_patchs_box_is_what_its_kernel_sees():
@@ -202,7 +232,13 @@ def test_a_patchs_box_is_what_its_kernel_sees():
     assert vit.pixels(torch.tensor([1, 0, 3, 4])).tolist() == [8, 0, 24, 32]
     overlap_patches(vit.model, 4)
     assert vit.boxes(torch.tensor([[1, 9]])).tolist() == [[[0, 0, 8, 8], [4, 4, 12, 12]]]
-    assert vit.pixels(torch.tensor([0, 0, 7, 7])).tolist() == [0, 0, 32, 32]
+
+
+@pytest.mark.parametrize("stride", [4, 5, 6, 8])
+def test_all_patches_together_see_the_whole_image_whatever_the_stride(stride):
+    vit = driver()
+    overlap_patches(vit.model, stride)
+    assert vit.pixels(torch.tensor([0, 0, *vit.grid])).tolist() == [0, 0, 32, 32]
 
 
 @pytest.mark.parametrize(

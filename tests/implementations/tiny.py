@@ -25,6 +25,32 @@ def build(method: type[Method], *, side: int = 64, backbone: str | None = None, 
     return method(classes, backbones.create(wanted, Source(random=not pretrained))[0], recipe)
 
 
+def stochastic(*shape: int, sharp: float = 1.0) -> torch.Tensor:
+    """Rows that sum to 1, in float64."""
+    return (sharp * torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).softmax(-1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """A block's attention, given as it is: what stands in for Maps."""
+
+    whole: torch.Tensor
+
+    @property
+    def keys(self) -> torch.Tensor:
+        return self.whole
+
+    def attention(self, queries: slice = slice(None)) -> torch.Tensor:
+        return self.whole[:, :, queries]
+
+
+def reached(method: Method, term: torch.Tensor) -> set[str]:
+    """The parameters through which a term's gradient goes."""
+    names, parameters = zip(*method.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    return {name for name, gradient in zip(names, gradients, strict=True) if gradient is not None and gradient.any()}
+
+
 def images(count: int = 4, side: int = 64) -> torch.Tensor:
     return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1))
 

@@ -22,8 +22,8 @@ BACKBONE = "finch_vit"
 FORMULAS = {
     BASELINE: "The last block's attention from the class token, averaged over heads. Nothing is chosen by it.",
     "transfg": "All blocks but the last multiplied, head by head: each head keeps its strongest patch for the last block.",
-    "ffvt": "In every block, what the class token looks at times who looks at the class token: the strongest tokens of all blocks"
-    " meet in the last.",
+    "ffvt": "In every block but the last, what the class token looks at times who looks at the class token: the strongest tokens"
+    " meet in the last block, whose attention to them is shown.",
     "tpskg": "The last block's attention from the class token: in training its peak is taken away, and the image seen again.",
     "rams-trans": "All blocks multiplied with their skip connections, averaged over all queries: the largest region above 1.2"
     " times the mean is cut out and seen again.",
