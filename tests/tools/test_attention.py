@@ -43,6 +43,13 @@ def test_every_image_has_a_place_of_each_methods_picture_with_what_it_said(page)
         assert [method["name"] for method in place["methods"]].count("Baseline") == 2  # with and without overlapping patches
         assert len(place["methods"]) == len(data["rows"])
     assert html.count('role="img"') == sheet.SHOWN * (1 + len(data["rows"]))
+    _, record = read_runs(ROOT).picture("transfg")
+    for place, (shown, seen) in enumerate(zip(data["places"], record.evidence, strict=True)):
+        (transfg,) = [method for method in shown["methods"] if method["name"] == "TransFG"]
+        assert (transfg["said"], transfg["right"]) == (seen.predicted, seen.predicted == seen.label == shown["species"])
+        assert (shown["image"], shown["map"]) == (sheet.corner(place), sheet.looked_at(place))
+    x, y = sheet.looked_at(5)
+    assert html.count(f"background-position: -{x // 2}px -{y // 2}px") == len(data["rows"])
     assert "\n\n" not in html.split('<figure class="ways">', 1)[1].split("</figure>", 1)[0]
 
 
@@ -50,6 +57,12 @@ def test_every_picture_that_the_page_shows_is_written_beside_it(page):
     catalog, _ = load(ROOT)
     shown = set(re.findall(r"url\(\.\./(assets/runs/[^)]+)\)", page[1]))
     assert shown <= set(pictures(catalog, read_runs(ROOT)))
+
+
+def test_how_often_a_method_looks_at_the_telling_part_is_its_runs_mean_with_an_interval_around_it(page):
+    for row in page[0]["rows"]:
+        assert row["pointed"]["low"] < row["pointed"]["value"] < row["pointed"]["high"]
+        assert row["pointed"]["value"] == pytest.approx(row["pointing"])
 
 
 def test_an_ablation_stands_in_its_methods_row_with_its_difference(page):
