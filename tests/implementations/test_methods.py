@@ -72,6 +72,7 @@ def test_it_learns_sixteen_images_by_heart_within_a_hundred_steps(paper, backbon
 @pytest.mark.parametrize("side", [64, 96])
 def test_logits_and_evidence_have_their_shapes_at_two_sizes(paper, backbone, side):
     method = build(method_of(paper), side=side, backbone=backbone).eval()
+    assert evaluate.flops(method) > 10**6
     with torch.no_grad():
         assert method(images(2, side)).shape == (2, 4)
         maps = method.evidence(images(2, side))
