@@ -94,7 +94,7 @@ class DCAL(Method):
         "vit": {
             "backbone": "finch_vit",  # O
             "stochastic_depth": 0.0,  # O trials on validation
-            "lr": 3e-3,  # O trials on validation
+            "lr": 2e-2,  # O trials on validation
             "backbone_lr": 1e-3,  # O trials on validation
         }
     }

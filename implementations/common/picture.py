@@ -123,7 +123,7 @@ def _framed(seen: Shown) -> Image.Image:
     for box, times in Counter(map(tuple, seen.chosen)).items():
         top, left, bottom, right = (value * scale for value in box)
         if bottom > top:
-            ImageDraw.Draw(large).rectangle((left, top, right - 1, bottom - 1), outline=CHOSEN, width=min(4, times))
+            ImageDraw.Draw(large).rectangle((left, top, right - 1, bottom - 1), outline=CHOSEN, width=min(4, times + 1))
     return large
 
 
