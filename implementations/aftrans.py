@@ -101,8 +101,8 @@ class AFTrans(Method):
         "vit": {
             "backbone": "finch_vit",  # O
             "dropout": 0.0,  # O as the others of its family
-            "lr": 3e-3,  # O trials on validation
-            "backbone_lr": 1e-3,  # O trials on validation
+            "lr": 2e-2,  # O trials on validation
+            "backbone_lr": 5e-4,  # O trials on validation
         }
     }
 

@@ -87,7 +87,8 @@ class TPSKG(Method):
         "vit": {
             "backbone": "finch_vit",  # O
             "dropout": 0.0,  # O as the others of its family
-            "lr": 3e-3,  # O trials on validation
+            "suppressed_weight": 0.1,  # O trials on validation
+            "lr": 1e-3,  # O trials on validation
             "backbone_lr": 1e-3,  # O trials on validation
         }
     }
