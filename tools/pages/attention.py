@@ -25,8 +25,8 @@ FORMULAS = {
     "ffvt": "In every block but the last, what the class token looks at times who looks at the class token: the strongest tokens"
     " meet in the last block, whose attention to them is shown.",
     "tpskg": "The last block's attention from the class token: in training its peak is taken away, and the image seen again.",
-    "rams-trans": "All blocks multiplied with their skip connections, averaged over all queries: the largest region above 1.2"
-    " times the mean is cut out and seen again.",
+    "rams-trans": "All blocks multiplied with their skip connections, averaged over all queries: the largest region above a"
+    " multiple of the mean is cut out and seen again.",
     "aftrans": "In every block the heads' maps multiplied with each other, the blocks weighed by a learnt function of them: the"
     " largest region above the mean is cut out and seen again.",
     "dcal": "All blocks multiplied with their skip connections, the class token's row: the strongest tenth of patches looks at"
@@ -64,7 +64,9 @@ def _rows(runs: Runs) -> list[tuple[Comparison, Row]]:
         for row in comparison.rows
         if comparison.budget.backbone == BACKBONE and comparison.methods and row.label is None and row.paper in FORMULAS
     ]
-    return sorted(found, key=lambda one: list(FORMULAS).index(one[1].paper))
+    strides = [tuple(stride or 0 for stride in comparison.budget.strides) for comparison, _ in found]
+    order = sorted(range(len(found)), key=lambda place: (list(FORMULAS).index(found[place][1].paper), strides[place]))
+    return [found[place] for place in order]
 
 
 def _row(catalog: Catalog, comparison: Comparison, row: Row) -> dict[str, Any]:
