@@ -14,7 +14,7 @@ before it in the shuffled batch, of any class, with gradient (alone in its batch
 branch is classified by the self-attention's classifier; weight decay is decoupled from Adam, and the uncertainties have none.
 The result's backbone isn't stated; ViT-B/16 stands in.
 Where paper and code differ: no official code is known; a replication quotes the paper's settings, and departs from it
-elsewhere. A step is two passes, the pair-wise one with twice the keys, a reading of all maps, and a block: measured 2.5 times
+elsewhere. A step is two passes, the pair-wise one with twice the keys, a reading of all maps, and a block: measured 2.7 times
 the baseline's.
 Catalog: catalog/papers/dcal.yaml.  Every number below carries its source: P = paper (as the replication quotes it), O = ours.
 """
