@@ -60,7 +60,7 @@ def test_the_map_is_of_all_blocks_attention_to_the_patches_and_the_crop_is_of_th
         score = product_of([one.maps.attention() for one in watched]).mean(1)[:, 2:]
         expected = (score / score.amax(1, keepdim=True)).unflatten(1, (8, 8))
         assert torch.allclose(method.evidence(images()), expected, atol=1e-5)
-        region = 8 * bounding_box(largest_component(above_the_mean(expected, 1.2)))
+        region = 8 * bounding_box(largest_component(above_the_mean(expected, method.recipe.threshold)))
         assert torch.equal(method.chosen(images())[:, 0], region)
         assert torch.allclose(method.both(images())[1], method.second_scale(crop(images(), region)), atol=1e-5)
 
@@ -84,7 +84,7 @@ def test_the_region_lies_in_the_image_and_holds_the_best_patch_of_the_largest_co
     method = build(RAMSTrans, pretrained=True).eval()
     with torch.no_grad():
         _, scores, region = method.first_scale(images(8))
-    mask = largest_component(above_the_mean(scores, 1.2))
+    mask = largest_component(above_the_mean(scores, method.recipe.threshold))
     assert torch.equal(region, 8 * bounding_box(mask))
     for one, alone, (top, left, bottom, right) in zip(scores, mask, region.tolist(), strict=True):
         best = (one * alone).argmax().item()
