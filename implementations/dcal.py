@@ -34,14 +34,16 @@ from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms
 from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
-from implementations.common.vit import Maps, ViT, attend, rollout_with_skips, take, watch
+from implementations.common.vit import CLASS, Maps, ViT, attend, rollout_with_skips, take, watch
 
 
 def accumulated(maps: Sequence[Maps]) -> Tensor:
     """All blocks' attention over N tokens → how much each went into the class token in the end (B, N), summing to 1."""
-    start = maps[0].keys.new_zeros(1, maps[0].keys.shape[2])
-    start[:, 0] = 1
-    return rollout_with_skips(maps, start)[:, 0]
+    *before, last = maps
+    row = last.attention(CLASS).mean(1)
+    itself = torch.zeros_like(row)
+    itself[..., 0] = 1
+    return rollout_with_skips(before, (row + itself) / 2)[:, 0]
 
 
 def weigh(losses: Tensor, uncertainties: Tensor) -> Tensor:

@@ -238,7 +238,8 @@ def rollout_with_skips(maps: Sequence[Maps], start: Tensor) -> Tensor:
     with full_precision(start):
         start = at_least_float32(start)
         for one in reversed(maps):
-            start = (start @ one.attention().mean(1) + start) / 2
+            # A row of each head is less to hold than the heads' mean matrix.
+            start = ((start[..., None, :, :] @ one.attention()).mean(-3) + start) / 2
         return start
 
 
