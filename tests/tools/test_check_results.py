@@ -87,9 +87,10 @@ CODE = {
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory) -> dict[str, tuple[int, str]]:
     """What the command says of each change, two at a time."""
+    copies = tmp_path_factory.mktemp("copies")  # before the threads: making the first folder of a run is no atomic thing
 
     def one(name: str) -> tuple[str, tuple[int, str]]:
-        root = copy(tmp_path_factory.mktemp("copy") / "repository")
+        root = copy(copies / name)
         for change in CODE[name][0]:
             replaced(root, *change)
         return name, check(root)
