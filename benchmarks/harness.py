@@ -36,8 +36,7 @@ TURN = 5
 def baseline(family: str, classes: object) -> Baseline:
     """The demo's baseline on a backbone of the family."""
     recipe = resolve(Baseline.recipe, Baseline.demo[family])
-    wanted = backbones.Wanted(name=recipe.backbone, families=("cnn", "vit"), input_size=recipe.input_size)
-    return Baseline(classes, backbones.create(wanted, Source())[0], recipe)
+    return Baseline(classes, backbones.create(backbones.Wanted.by(recipe, Baseline.demo), Source())[0], recipe)
 
 
 def harness(trainer: Trainer, batches: Iterator) -> Callable[[], None]:

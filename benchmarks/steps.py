@@ -16,13 +16,12 @@ from collections.abc import Callable
 import torch
 
 from implementations.__main__ import implemented
-from implementations.common import backbones
 from implementations.common.comparison import BASELINE
 from implementations.common.data import Data, Split
 from implementations.common.fingerprint import OneProcess
 from implementations.common.method import Classes, Method
 from implementations.common.recipes import Recipe, resolve
-from implementations.common.run import STRIDES, method_of
+from implementations.common.run import STRIDES, build, method_of
 from implementations.common.train import Settings, Trainer
 from implementations.common.weights import Source
 
@@ -49,14 +48,7 @@ def main() -> int:
 
 def built(kind: type[Method], recipe: Recipe) -> Trainer:
     """A method of the demo with its trainer."""
-    wanted = backbones.Wanted(
-        name=recipe.backbone,
-        families=tuple(kind.demo),
-        input_size=recipe.input_size,
-        output_stride=recipe.output_stride,
-        patch_stride=recipe.patch_stride,
-    )
-    method = kind(CLASSES, backbones.create(wanted, Source())[0], recipe)
+    method, _ = build(kind, recipe, CLASSES, Source(), seed=0)
     blank = Split([index // 15 for index in range(480)], lambda index: torch.zeros(3, 96, 96, dtype=torch.uint8))
     trainer = Trainer(method, Data("blank", CLASSES, blank, blank, blank, "0" * 32), OneProcess(), Settings(read_every=10**9))
     trainer.state.step = trainer.total - 1  # of the last phase, in which all that is trained at all is trained

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
@@ -58,14 +57,19 @@ def _ranges(results: Sequence[Result], images: int) -> list[tuple[int, int]]:
     variances = np.array([variance(result, images) for result in results])
     places = []
     for value, own in zip(values, variances, strict=True):  # a wide row among narrow ones spares no comparison
-        least = Z95 * np.sqrt(variances + own)
+        least = _least(variances + own)
         places.append((int((values - value > least).sum()) + 1, int((value - values <= least).sum())))
     return places
 
 
+def _least(variance: np.ndarray | float) -> np.ndarray | float:
+    """How far two values have to lie apart to be told apart (95%), by the variance of their difference."""
+    return Z95 * np.sqrt(variance)
+
+
 def told_apart(one: Result, other: Result, images: int) -> bool:
     """Whether two accuracies differ by more than chance would on so many images (binomial, 95%), seeds where known."""
-    return abs(one.value - other.value) > Z95 * math.sqrt(variance(one, images) + variance(other, images))
+    return bool(abs(one.value - other.value) > _least(variance(one, images) + variance(other, images)))
 
 
 def variance(result: Result, images: int) -> float:

@@ -37,7 +37,7 @@ def undeclared(paper: str, claim: dict[str, Any]) -> str | None:
 
 def harness_changed(root: Path) -> list[Finding]:
     """What the harness does otherwise than when the records were made, whatever the method."""
-    then = harness.kept(root / harness.FILE.relative_to(ROOT))
+    then = harness.kept(_harness_file(root))
     if then is None:
         return [Finding(STALE, f"{harness.FILE.name} isn't there: what the harness did when the records were made isn't known")]
     places = _named("harness", fingerprint.differences(then, harness.compute()))
@@ -46,7 +46,11 @@ def harness_changed(root: Path) -> list[Finding]:
 
 def keep_harness(root: Path) -> None:
     """Writes down what the harness does now, after all records were made anew with it."""
-    harness.keep(root / harness.FILE.relative_to(ROOT), harness.compute())
+    harness.keep(_harness_file(root), harness.compute())
+
+
+def _harness_file(root: Path) -> Path:
+    return root / harness.FILE.relative_to(ROOT)
 
 
 def stale(records: Sequence[Record], root: Path) -> list[tuple[list[Finding], str | None]]:

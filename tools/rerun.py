@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,30 +31,38 @@ class Rerun:
     sentence: str
 
 
-def command_of(record: Record, records: Path, *, images: int, seed: int | None = None, threads: int | None = None) -> list[str]:
-    """The command that makes such a record. Raises Fault for a run on images of one's own, which aren't here."""
+def options_of(record: Record, *, seeds: Iterable[int], images: int) -> list[str]:
+    """The options that make such a run on finches, of these seeds, tested on so many images of each species. Raises Fault."""
     if record.dataset.name != "synthetic-finches":
         raise Fault(
             f"{record.paper} was run on {record.dataset.name}, whose images aren't here; only runs on finches are run again"
         )
-    command = [sys.executable, "-m", f"implementations.{record.paper.replace('-', '_')}"]
     if record.backbone.weights.startswith("file "):
         raise Fault(f"{record.paper} was run from the weights of a {record.backbone.weights}, which isn't here")
+    options = ["--backbone", record.backbone.name, "--seeds", *map(str, seeds), "--test-images", str(images)]
+    options += [part for change in record.changes for part in ("--set", change)]
+    if record.backbone.sha256 is None:
+        options += ["--weights", "none"]
+    if record.variant:
+        options += ["--variant", f"{record.variant_file}:{record.variant}"]
+    return options
+
+
+def command_of(record: Record, records: Path, *, images: int, seed: int | None = None, threads: int | None = None) -> list[str]:
+    """The command that makes such a record. Raises Fault for a run on images or from weights of one's own, which aren't here."""
     options = {
-        "--backbone": record.backbone.name,
-        "--seeds": record.seed if seed is None else seed,
         "--threads": threads or record.compute.threads,
-        "--test-images": images,
         "--validation-images": record.dataset.validation // record.dataset.classes,
         "--records": records,
     }
-    command += [str(part) for pair in options.items() for part in pair]
-    command += [part for change in record.changes for part in ("--set", change)]
-    if record.backbone.sha256 is None:
-        command += ["--weights", "none"]
-    if record.variant:
-        command += ["--variant", f"{record.variant_file}:{record.variant}"]
-    return command + (["--note", record.note] if record.note else [])
+    return [
+        sys.executable,
+        "-m",
+        f"implementations.{record.paper.replace('-', '_')}",
+        *options_of(record, seeds=[record.seed if seed is None else seed], images=images),
+        *(str(part) for pair in options.items() for part in pair),
+        *(["--note", record.note] if record.note else []),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

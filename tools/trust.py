@@ -87,14 +87,14 @@ class Place:
 @lru_cache(maxsize=8)
 def repeated(catalog: Catalog, metric: str) -> Spread | None:
     """How much runs of one method on the same test images differ, over all that the catalog knows to have been repeated."""
-    sets = [
-        run.runs
+    from implementations.common.statistics import pooled  # imports scipy, as `against` does, and is called by it alone
+
+    return pooled(
+        run.runs or ()
         for paper in catalog.papers.values()
         for run in (*(paper.results or ()), *(paper.reproductions or ()))
-        if len(run.runs or ()) > 1 and run.metric == metric and not getattr(run, "flaw", None)
-    ]
-    freedom = sum(len(values) - 1 for values in sets)
-    return (sum((len(values) - 1) * variance(values) for values in sets) / freedom, freedom) if sets else None
+        if run.metric == metric and not getattr(run, "flaw", None)
+    )
 
 
 def against(catalog: Catalog, claim: Result, runs: Sequence[float]) -> Place | None:
@@ -103,14 +103,16 @@ def against(catalog: Catalog, claim: Result, runs: Sequence[float]) -> Place | N
     Three runs or more have a spread of their own; fewer take the catalog's. Claim and runs count to half a unit of the claim's
     last digit: runs that agree to all digits may still differ behind them.
     """
+    if not runs:
+        return None
     spread = (variance(runs), len(runs) - 1) if len(runs) > 2 else repeated(catalog, claim.metric)
-    if not runs or spread is None:
+    if spread is None:
         return None
     from scipy import special  # where it is needed: who checks the catalog alone doesn't wait for it
 
     half = float(special.stdtrit(spread[1], 0.975)) * math.sqrt(spread[0] * (1 + 1 / len(runs)))
     low, high = fmean(runs) - half, fmean(runs) + half
-    rounding = 2 * 0.5 * 10.0 ** Decimal(digits(claim.value)).as_tuple().exponent
+    rounding = 10.0 ** Decimal(digits(claim.value)).as_tuple().exponent
     side = "above" if low > claim.value + rounding else "below" if high < claim.value - rounding else "match"
     found = ", ".join(digits(round(run, 2)) for run in runs)
     count = f"{len(runs)} run{'s' if len(runs) > 1 else ''} of equal protocol ({found})"

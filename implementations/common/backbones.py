@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from implementations.common import weights
 from implementations.common.cnn import CNN
 from implementations.common.errors import Fault
+from implementations.common.recipes import Recipe
 from implementations.common.vit import UnsuitableBackbone, ViT
 
 OWN: dict[str, tuple[str, dict[str, Any]]] = {
@@ -36,6 +37,17 @@ class Wanted:
     input_size: int
     output_stride: int | None = None
     patch_stride: int | None = None
+
+    @classmethod
+    def by(cls, recipe: Recipe, families: Iterable[str]) -> Wanted:
+        """What a recipe asks for, of a method that works on these families."""
+        return cls(
+            name=recipe.backbone,
+            families=tuple(families),
+            input_size=recipe.input_size,
+            output_stride=recipe.output_stride,
+            patch_stride=recipe.patch_stride,
+        )
 
 
 def create(wanted: Wanted, source: weights.Source) -> tuple[CNN | ViT, weights.Loaded]:

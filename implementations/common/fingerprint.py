@@ -43,13 +43,7 @@ def of(method: type[Method], recipe: Recipe) -> dict[str, Any] | None:
     if recipe.backbone not in backbones.OWN:
         return None
     recipe = dataclasses.replace(recipe, micro_batches=1, input_size=SIDE)
-    wanted = backbones.Wanted(
-        name=recipe.backbone,
-        families=tuple(method.demo),
-        input_size=SIDE,
-        output_stride=recipe.output_stride,
-        patch_stride=recipe.patch_stride,
-    )
+    wanted = backbones.Wanted.by(recipe, method.demo)
     with torch.random.fork_rng():
         seed_torch("fingerprint")
         built = method(CLASSES, backbones.create(wanted, weights.Source(random=True))[0], recipe)

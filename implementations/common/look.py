@@ -57,13 +57,7 @@ def load(method: type[Method], path: Path) -> Method:
         )
     classes = Classes(tuple(header["classes"]), {level: tuple(parents) for level, parents in header["coarse"].items()})
     recipe = _recipe(method, header["recipe"], path)
-    wanted = backbones.Wanted(
-        name=recipe.backbone,
-        families=tuple(method.demo),
-        input_size=recipe.input_size,
-        output_stride=recipe.output_stride,
-        patch_stride=recipe.patch_stride,
-    )
+    wanted = backbones.Wanted.by(recipe, method.demo)
     trained = method(classes, backbones.create(wanted, Source(random=True))[0], recipe)
     checkpoints.load_weights(path, trained)
     return trained

@@ -186,10 +186,10 @@ class Record(_Model):
 
     @model_validator(mode="after")
     def _counts(self) -> Record:
-        count = len(decode(self.outcome.predictions))
-        if not count == len(decode(self.labels)) == self.dataset.test:
-            raise ValueError(f"{count} predictions and {len(decode(self.labels))} labels for {self.dataset.test} test images")
-        if max(*decode(self.outcome.predictions), *decode(self.labels)) >= self.dataset.classes:
+        predictions, labels = decode(self.outcome.predictions), decode(self.labels)
+        if not len(predictions) == len(labels) == self.dataset.test:
+            raise ValueError(f"{len(predictions)} predictions and {len(labels)} labels for {self.dataset.test} test images")
+        if max(*predictions, *labels) >= self.dataset.classes:
             raise ValueError(f"a prediction or label is none of the {self.dataset.classes} classes")
         return self
 

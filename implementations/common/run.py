@@ -163,13 +163,7 @@ def build(
     method: type[Method], recipe: Recipe, classes: Classes, source: weights.Source, seed: int
 ) -> tuple[Method, weights.Loaded]:
     """A method ready to train: pretrained backbone, new layers drawn from the seed."""
-    wanted = backbones.Wanted(
-        name=recipe.backbone,
-        families=tuple(method.demo),
-        input_size=recipe.input_size,
-        output_stride=recipe.output_stride,
-        patch_stride=recipe.patch_stride,
-    )
+    wanted = backbones.Wanted.by(recipe, method.demo)
     seed_torch(seed, "backbone")
     backbone, loaded = backbones.create(wanted, source)
     seed_torch(seed, "method")

@@ -17,7 +17,7 @@ methods that are compared (`pool`); a method that spreads clearly more than the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,6 +129,14 @@ def _together(tables: Sequence[Table]) -> Spread:
     freedom = sum(table.seeds - 1 for table in tables)
     variance = sum((table.seeds - 1) * table.run_variance for table in tables) / freedom
     return Spread(variance, freedom, own=len(tables) == 1)
+
+
+def pooled(repeated: Iterable[Sequence[float]]) -> tuple[float, int] | None:
+    """The variance within sets of repeated values, and its degrees of freedom; None where nothing was repeated."""
+    sets = [values for values in repeated if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in sets)
+    variance = sum((len(values) - 1) * float(np.var(values, ddof=1)) for values in sets)
+    return (variance / freedom, freedom) if sets else None
 
 
 def _f_test(table: Table, others: Spread) -> float:

@@ -18,9 +18,7 @@ def build(method: type[Method], *, side: int = 64, backbone: str | None = None, 
     """The method's demo at another size, on random weights unless asked otherwise, drawn from seed 0."""
     family = backbones.family_of(backbone) if backbone else next(iter(method.demo))
     recipe = dataclasses.replace(resolve(method.recipe, method.demo[family]), **{"input_size": side} | ({"backbone": backbone} if backbone else {}) | changes)
-    wanted = backbones.Wanted(
-        name=recipe.backbone, families=tuple(method.demo), input_size=side, output_stride=recipe.output_stride, patch_stride=recipe.patch_stride
-    )
+    wanted = backbones.Wanted.by(recipe, method.demo)
     torch.manual_seed(0)
     return method(classes, backbones.create(wanted, Source(random=not pretrained))[0], recipe)
 

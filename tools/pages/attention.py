@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from implementations.common import sheet
 from implementations.common.comparison import BASELINE, Comparison, Row
 from implementations.common.records import Record
-from implementations.common.statistics import of_shares
+from implementations.common.statistics import of_shares, pooled
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, meta
 from tools.pages.records import Runs
@@ -87,10 +85,8 @@ def _pointed(comparison: Comparison, row: Row) -> dict[str, float] | None:
     if None in own:
         return None
     shares = [[run.outcome.pointing for run in one.runs] for one in comparison.rows]
-    repeated = [values for values in shares if len(values) > 1 and None not in values]
-    freedom = sum(len(values) - 1 for values in repeated)
-    spread = sum((len(values) - 1) * float(np.var(values, ddof=1)) for values in repeated) / freedom if freedom else 0.0
-    found = of_shares(own, comparison.images, spread, max(freedom, 1))
+    spread, freedom = pooled(values for values in shares if None not in values) or (0.0, 1)
+    found = of_shares(own, comparison.images, spread, freedom)
     return {"value": 100 * found.value, "low": 100 * found.low, "high": 100 * found.high}
 
 

@@ -12,11 +12,13 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from implementations.common.comparison import BASELINE, Comparison, Row, right
+from implementations.common.errors import Fault
 from implementations.common.records import Budget, Record, on_images_of
 from implementations.common.statistics import Estimate, paired
 from tools.carried import CARRIED, carried
 from tools.catalog import Catalog
 from tools.pages.records import Runs
+from tools.rerun import options_of
 from tools.schema import Paper
 
 
@@ -55,16 +57,13 @@ def how_far(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, str]:
 def _repeat(runs: Runs, paper_id: str) -> str | None:
     """The command that makes the first of a paper's runs on finches again, all seeds of them."""
     own = next((row for comparison in runs.comparisons if (row := comparison.row(paper_id))), None)
-    if own is None or own.runs[0].dataset.name != "synthetic-finches":
+    if own is None:
         return None
     first = own.runs[0]
-    seeds = " ".join(str(record.seed) for record in own.runs)
-    options = [
-        f"--backbone {first.backbone.name}",
-        f"--seeds {seeds}",
-        f"--test-images {first.dataset.test // first.dataset.classes}",
-    ]
-    options += [f"--set {change}" for change in first.changes]
+    try:
+        options = options_of(first, seeds=[run.seed for run in own.runs], images=first.dataset.test // first.dataset.classes)
+    except Fault:  # images or weights of somebody's own
+        return None
     return f'make demo PAPER={paper_id} ARGS="{" ".join(options)}"'
 
 
