@@ -16,6 +16,7 @@ from implementations.common.statistics import wilson
 from tools import verdicts
 from tools.catalog import ROOT, load
 from tools.pages.records import read_runs
+from tools.pages.runs import label_box, plot
 from tools.render import main, render, write_docs
 from tools.verdicts import Finding, PaperVerdict, RecordState, Verdicts
 
@@ -190,6 +191,19 @@ def test_a_record_that_the_check_found_wrong_carries_nothing_and_without_a_check
         assert "why &lt;b&gt;" in html
     (implemented / "implementations" / "kestrel.py").write_text("other = 1\n", encoding="utf-8")
     assert "Not rechecked in this build." in page(implemented, "checks.md") or "not rechecked in this build" in page(implemented, "checks.md")
+
+
+@pytest.mark.parametrize("backbone", ["finch_resnet", "finch_vit"])
+def test_no_name_on_the_committed_plots_lies_on_another(backbone):
+    catalog, _ = load(ROOT)
+    points = plot(catalog, read_runs(ROOT), "synthetic-finches", backbone).points
+    boxes = [label_box(point, (point["label"]["x"] - point["x"], point["label"]["y"] - point["y"], point["label"]["anchor"])) for point in points]
+    assert len(boxes) > 3
+    for index, (left, top, right, bottom) in enumerate(boxes):
+        assert left >= 0
+        assert right <= 640
+        for other in boxes[:index]:
+            assert not (left < other[2] and other[0] < right and top < other[3] and other[1] < bottom)
 
 
 def test_a_paper_whose_values_nobody_knows_is_implemented_without_a_claim(tree):

@@ -278,10 +278,10 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
             "value": 100 * row.top1.value,
             "seconds": row.seconds,
             "strides": comparison.budget.strides,
-            "end": x(row.seconds) > frame.width * 0.75,
         }
         for comparison, row in found
     ]
+    _place_labels(points, frame)
     of_baseline = sorted((point for point in points if point["baseline"]), key=lambda point: point["x"])
     strides = dict.fromkeys(point["strides"] for point in of_baseline)
     lines = [" ".join(f"{p['x']},{p['y']}" for p in of_baseline if p["strides"] == stride) for stride in strides]
@@ -289,3 +289,39 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
     x_marks = [(x(mark * step), f"{mark * step:.0f}") for mark in range(int(right_end // step) + 1)]
     y_marks = [(y(mark), f"{mark:.0f}") for mark in range(int(bottom), int(top) + 1, 5)]
     return Plot(points, [line for line in lines if " " in line], x_marks, y_marks)
+
+
+LETTER, LINE = 7.4, 13
+"""Of a label's 12 px letters: how wide one is on the average, and how high they are."""
+BESIDE = ((9, -6, "start"), (-9, -6, "end"), (9, 16, "start"), (-9, 16, "end"))
+"""Where a point's label may stand, the best place first: to the right, x and y from the point, and its anchor."""
+
+
+def _place_labels(points: list[dict[str, Any]], frame: Plot) -> None:
+    """Gives each point the place for its name that least of the other names and bars is in."""
+    bars = [(point["x"] - 6, point["high"], point["x"] + 6, point["low"]) for point in points]
+    taken: list[Box] = []
+    for point, own in zip(points, bars, strict=True):
+        others = [*taken, *(bar for bar in bars if bar is not own)]
+        best = min(BESIDE, key=lambda place: _hidden(label_box(point, place), others, frame))
+        taken.append(label_box(point, best))
+        point["label"] = {"x": point["x"] + best[0], "y": point["y"] + best[1], "anchor": best[2]}
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+def label_box(point: dict[str, Any], place: tuple[float, float, str]) -> Box:
+    """What a point's name covers at a place beside it."""
+    across, down, anchor = place
+    start = point["x"] + across - (LETTER * len(point["name"]) if anchor == "end" else 0)
+    return start, point["y"] + down - LINE, start + LETTER * len(point["name"]), point["y"] + down
+
+
+def _hidden(box: Box, others: list[Box], frame: Plot) -> int:
+    """How many boxes a label would lie on, and a great many if it left the frame."""
+    left, top, right, bottom = box
+    outside = left < frame.left or right > frame.width
+    over = sum(left < other[2] and other[0] < right and top < other[3] and other[1] < bottom for other in others)
+    return over + 1000 * outside
