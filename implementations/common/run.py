@@ -19,6 +19,7 @@ from implementations.common import backbones, checkpoints, evaluate, picture, re
 from implementations.common.data import Data, folder, require_size, synthetic_finches
 from implementations.common.errors import Usage
 from implementations.common.files import cache_folder, require_writable, write_atomically
+from implementations.common.interrupt import Interrupted
 from implementations.common.method import Classes, Method
 from implementations.common.progress import Progress
 from implementations.common.randomness import seed_torch
@@ -49,6 +50,16 @@ def train(method: type[Method], options: argparse.Namespace) -> int:
     method = variant_of(method, options.variant) if options.variant else method
     _check(options)
     accelerator = start(options)
+    try:
+        _runs(method, options, accelerator)
+    except Interrupted:  # in all processes after the same step; another fault may be one process's alone, and the rest wait
+        accelerator.end_training()
+        raise
+    accelerator.end_training()
+    return 0
+
+
+def _runs(method: type[Method], options: argparse.Namespace, accelerator: Accelerator) -> None:
     console = Console(stderr=True, soft_wrap=True, quiet=not accelerator.is_main_process)
     session = Session(options, accelerator, console, _data(options, console))
     compared = dataclasses.replace(session, options=_for_baseline(method, options)) if options.compare else None
@@ -60,7 +71,6 @@ def train(method: type[Method], options: argparse.Namespace) -> int:
         baseline = run(compared, method_of("baseline"), seed)[0] if compared else _committed(record)
         if accelerator.is_main_process:
             tell(console, record, path, baseline, trained=bool(options.compare))
-    return 0
 
 
 def require_device(device: str) -> None:

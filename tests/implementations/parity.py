@@ -20,12 +20,11 @@ from tests.implementations.tiny import FOUR, build
 STEPS = 15
 SGD = {"optimizer": "SGD", "optimizer_options": {"momentum": 0.9}, "lr": 1e-2, "backbone_lr": 1e-2, "weight_decay": 0.0}
 ADAMW = {"optimizer": "AdamW", "optimizer_options": {}, "lr": 1e-3, "backbone_lr": 1e-3, "weight_decay": 0.05}
-SLOWER = SGD | {"lr": 1e-3, "backbone_lr": 1e-3}  # at 1e-2 the loss jumps about, and rounding grows with it
 CASES = {
-    "finch_vit-sgd": ("finch_vit", SGD, torch.float32),
-    "finch_vit-adamw": ("finch_vit", ADAMW, torch.float64),
-    "finch_resnet-sgd": ("finch_resnet", SLOWER, torch.float32),
-    "finch_resnet-adamw": ("finch_resnet", ADAMW, torch.float64),
+    "finch_vit-sgd": ("finch_vit", SGD),
+    "finch_vit-adamw": ("finch_vit", ADAMW),
+    "finch_resnet-sgd": ("finch_resnet", SGD),
+    "finch_resnet-adamw": ("finch_resnet", ADAMW),
 }
 
 
@@ -53,10 +52,10 @@ def data() -> Data:
 
 def run(case: str) -> tuple[dict, list[int]]:
     """The weights after 15 steps of 16 images, and what is then predicted of 21."""
-    backbone, how, dtype = CASES[case]
+    backbone, how = CASES[case]
     plain = (op("Normalize", mean=[0.5] * 3, std=[0.5] * 3),)
     changes = how | {"epochs": 3, "batch_size": 16, "schedule": Schedule(), "clip": None, "train": plain, "test": plain}
-    method = build(Frozen, backbone=backbone, pretrained=True, **changes).to(dtype)
+    method = build(Frozen, backbone=backbone, pretrained=True, **changes).double()
     trainer = Trainer(method, data(), Accelerator(cpu=True), Settings(seed=0))
     assert trainer.total == STEPS
     trainer.fit()
@@ -69,6 +68,7 @@ def main() -> None:
         weights, predictions = run(case)
         if os.environ["RANK"] == "0":
             torch.save({"weights": weights, "predictions": torch.tensor(predictions)}, out / f"{case}.pt")
+    Accelerator(cpu=True).end_training()  # gloo's threads, left running, abort some exits
 
 
 if __name__ == "__main__":

@@ -21,10 +21,12 @@ def by_two(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_are_one_after_fifteen_steps(by_two, case):
-    """SGD in float32 is what counts: AdamW would hide a gradient of a wrong scale."""
+    """SGD is what counts: AdamW would hide a gradient of a wrong scale. In float64, since in float32 some machines' kernels for
+    8 images and for 16 differ enough to carry a unit across its kink (2e-5 in the weights).
+    """
     weights, predictions = run(case)
     theirs = torch.load(by_two / f"{case}.pt", weights_only=True)
     apart = max((weights[name].double() - theirs["weights"][name].double()).abs().max().item() for name in weights)
-    assert apart <= (1e-6 if case.endswith("sgd") else 1e-10)
+    assert apart <= 1e-10
     assert theirs["predictions"].tolist() == predictions
     assert len(predictions) == 21

@@ -294,6 +294,7 @@ def main() -> None:
         one = trainer(build(toy))
         one.fit()
         torch.save(one.method.state_dict(), out / f"{name}-{one.accelerator.process_index}.pt")
+    one.accelerator.end_training()  # gloo's threads, left running, abort some exits
 
 
 if __name__ == "__main__":
