@@ -70,7 +70,11 @@ def _kind(record: Record) -> str:
     """What the present code's recipe and fingerprint depend on."""
     folder = record.dataset.name != "synthetic-finches"
     parts = [record.paper, record.variant, record.variant_file, record.profile, record.backbone.name, record.changes, folder]
-    return json.dumps(parts)
+    return json.dumps([*parts, _drawn(record)])
+
+
+def _drawn(record: Record) -> fingerprint.Moments | None:
+    return record.fingerprint["exact"]["drawn"] if record.fingerprint else None
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ def _now(record: Record, root: Path) -> Now:
         folder = record.dataset.name != "synthetic-finches"
         recipe = recipe_for(method, profile=record.profile, backbone=record.backbone.name, changes=record.changes, folder=folder)
         claim = asdict(method.claim) if method.claim else None
-        return Now(claim, json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(fingerprint.of(method, recipe))))
+        computed = fingerprint.of(method, recipe, _drawn(record))
+        return Now(claim, json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(computed)))
     except Exception as error:  # noqa: BLE001 - whatever broken code raises, the other records are checked
         return Now(gone=f"the code can't do such a run any more: {type(error).__name__}: {error}")
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from implementations.common import evaluate, finches
 from implementations.common.data import Data, Split
 from implementations.common.files import write_atomically
-from implementations.common.fingerprint import redraw
+from implementations.common.fingerprint import moments, redraw
 from implementations.common.method import Classes, Method, Terms
 from implementations.common.randomness import seed_torch
 from implementations.common.recipes import Recipe, op
@@ -73,7 +73,7 @@ def compute() -> dict[str, Any]:
     with torch.random.fork_rng():
         seed_torch("harness")
         probe = Probe().double()
-        redraw(probe)
+        redraw(probe, moments(probe))
         data = Data("harness", CLASSES, *(split for split, _ in splits.values()), "0" * 32)
         trainer = Trainer(probe, data, accelerator, Settings(seed=0))
         trainer.fit()

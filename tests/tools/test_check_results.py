@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -372,3 +373,23 @@ def test_every_committed_record_is_what_the_code_computes_today():
     run = subprocess.run([sys.executable, "-m", "tools.check_results"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "not held against the code" not in run.stdout
+
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from implementations.common import fingerprint, records
+from tools import recheck
+record = records.read(Path(sys.argv[1]))
+now = recheck._now(record, Path.cwd()).fingerprint
+moved = [then != here for then, here in zip(record.fingerprint["exact"]["drawn"], now["exact"]["drawn"])]
+print(any(moved), fingerprint.differences(record.fingerprint, now))
+"""
+
+
+def test_a_record_holds_on_a_cpu_that_draws_initial_weights_otherwise():
+    """Without vector instructions, PyTorch's float32 functions round otherwise; so do those of another CPU's."""
+    path = ROOT / "implementations/records/baseline/synthetic-finches-demo-finch_vit-seed0.json"
+    env = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
+    run = subprocess.run([sys.executable, "-c", ELSEWHERE, str(path)], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert run.stdout == "True []\n", run.stderr
