@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -38,7 +39,10 @@ SHORT_ITEM = 40
 UNSAFE = "\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff\\ufffe\\uffff"
 """What YAML doesn't take as it is, as part of a pattern: control characters and the like."""
 PLAIN = re.compile(rf"(?:[^\W\d_]|\d+ [^\W\d_]{{2}})[^{UNSAFE}]*")
+PLAIN_IN_FLOW = re.compile(rf"(?:[^\W\d_]|\d+ [^\W\d_]{{2}})[^{UNSAFE},?\[\]{{}}]*")
 NOT_STRINGS = {"y", "n", "yes", "no", "true", "false", "on", "off", "null"}
+LONGEST_NOT_STRING = max(map(len, NOT_STRINGS))
+QUOTE = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def normalize(document: Document, model: type[Entry]) -> str:
@@ -51,7 +55,7 @@ def write(data: dict[str, Any], model: type[Entry], comments: Comments | None = 
     """An entry's data as YAML, in normal form."""
     comments = comments or Comments()
     header = [*comments.header, ""] if comments.header else []
-    return "\n".join([*header, *_mapping(data, Shape(model), (), comments), *comments.footer]) + "\n"
+    return "\n".join([*header, *_mapping(data, shape_of(model), (), comments), *comments.footer]) + "\n"
 
 
 def differs_from_normal_form(document: Document, model: type[Entry]) -> int:
@@ -67,35 +71,47 @@ def differs_from_normal_form(document: Document, model: type[Entry]) -> int:
 
 def _mapping(data: dict[str, Any], shape: Shape, at: Location, comments: Comments) -> list[str]:
     lines: list[str] = []
-    for key in shape.ordered(data):
-        where = (*at, key)
-        lines += comments.before.get(where, [])
-        lines += _pair(key, data[key], shape.field(key), shape.below(key), where, comments)
+    for field in shape.written(data):
+        where = (*at, field.key)
+        if where in comments.before:
+            lines += comments.before[where]
+        lines += _pair(field, data[field.key], where, comments)
     return lines
 
 
-def _pair(key: str, value: Any, info: FieldInfo | None, shape: Shape, at: Location, comments: Comments) -> list[str]:
+def _pair(field: Field, value: Any, at: Location, comments: Comments) -> list[str]:
     """The lines of ``key: value``, not indented."""
     beside = f"  {comments.beside[at]}" if at in comments.beside else ""
-    name = _scalar(key)
-    one_line = _one_line(value, info, shape, at, comments)
-    if one_line is not None and len(name) + 2 + len(one_line) <= _limit(value, info):
-        return [f"{name}: {one_line}{beside}"]
     if isinstance(value, str):
-        return [f"{name}: >-{beside}", *_indent(_fold(value))]
-    if isinstance(value, list) and one_line is not None and _all_short(value):
-        return _fill(f"{name}: [", [_scalar(item, flow=True) for item in value], f"]{beside}")
-    block = _sequence(value, shape, at, comments) if isinstance(value, list) else _mapping(value, shape, at, comments)
-    return [f"{name}:{beside}", *_indent(block)]
+        return _text(field, value, beside)
+    one_line = _one_line(value, field.shape, at, comments)
+    fits = one_line is not None and len(field.name) + 2 + len(one_line) <= _limit(value)
+    if fits:
+        return [f"{field.name}: {one_line}{beside}"]
+    if one_line is not None and isinstance(value, list) and _all_short(value):
+        return _fill(f"{field.name}: [", [_scalar(item, flow=True) for item in value], f"]{beside}")
+    block = _sequence(value, field.shape, at, comments) if isinstance(value, list) else _mapping(value, field.shape, at, comments)
+    return [f"{field.name}:{beside}", *_indent(block)]
+
+
+def _text(field: Field, value: str, beside: str) -> list[str]:
+    """A text on one line, or, where it is marked so or too long, folded."""
+    if not (field.folded and _can_fold(value)):
+        one_line = _scalar(value, quoted=field.quoted)
+        fits = len(field.name) + 2 + len(one_line) <= FOLD_WIDTH
+        if fits or field.quoted or not _can_fold(value):
+            return [f"{field.name}: {one_line}{beside}"]
+    return [f"{field.name}: >-{beside}", *_indent(_fold(value))]
 
 
 def _sequence(items: list[Any], shape: Shape, at: Location, comments: Comments) -> list[str]:
     lines: list[str] = []
     for index, item in enumerate(items):
         where = (*at, index)
-        lines += comments.before.get(where, [])
+        if where in comments.before:
+            lines += comments.before[where]
         beside = f"  {comments.beside[where]}" if where in comments.beside else ""
-        one_line = _one_line(item, None, shape, where, comments)
+        one_line = _scalar(item) if isinstance(item, str) else _one_line(item, shape, where, comments)
         if one_line is not None and len(one_line) <= (FOLD_WIDTH if isinstance(item, str) else INLINE_WIDTH):
             lines.append(f"- {one_line}{beside}")
         elif isinstance(item, str):
@@ -109,62 +125,58 @@ def _sequence(items: list[Any], shape: Shape, at: Location, comments: Comments) 
     return lines
 
 
-def _one_line(value: Any, info: FieldInfo | None, shape: Shape, at: Location, comments: Comments) -> str | None:
-    """A value on one line, or None where it stands in a block."""
-    if isinstance(value, str):
-        layout = _extra(info)
-        return None if layout.get("folded") and _can_fold(value) else _scalar(value, quoted=bool(layout.get("quoted")))
-    if not isinstance(value, list | dict):
-        return _scalar(value)
-    if comments.inside(at):
-        return None
+def _one_line(value: Any, shape: Shape, at: Location, comments: Comments) -> str | None:
+    """A value that is no text on one line, or None where it stands in a block."""
     if isinstance(value, list):
-        return _flow(value, shape) if not value or _all_short(value) else None
-    return _flow(value, shape) if shape.inline or (shape.model is None and _flat(value)) else None
+        return _flow(value, shape) if (not value or _all_short(value)) and not comments.inside(at) else None
+    if isinstance(value, dict):
+        inline = shape.inline or (shape.any and _flat(value))
+        return _flow(value, shape) if inline and not comments.inside(at) else None
+    return _scalar(value)
 
 
 def _flow(value: Any, shape: Shape) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(_flow(item, shape) for item in value)}]"
+        return f"[{', '.join([_flow(item, shape) for item in value])}]"
     if not isinstance(value, dict):
         return _scalar(value, flow=True)
     pairs = []
-    for key in shape.ordered(value):
-        inner, quoted = value[key], bool(_extra(shape.field(key)).get("quoted"))
-        shown = _scalar(inner, quoted=quoted, flow=True) if isinstance(inner, str) else _flow(inner, shape.below(key))
-        pairs.append(f"{_scalar(key, flow=True)}: {shown}")
+    for field in shape.written(value):
+        inner = value[field.key]
+        shown = _scalar(inner, quoted=field.quoted, flow=True) if isinstance(inner, str) else _flow(inner, field.shape)
+        pairs.append(f"{field.name}: {shown}")
     return f"{{{', '.join(pairs)}}}"
 
 
 def _scalar(value: Any, *, quoted: bool = False, flow: bool = False) -> str:
+    if isinstance(value, str):
+        if not quoted and _is_plain(value, flow):
+            return value
+        shown = QUOTE(value)
+        return shown if value.isprintable() else re.sub(f"[{UNSAFE}]", lambda found: f"\\u{ord(found[0]):04x}", shown)
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, datetime.date):
-        return value.isoformat()
     if isinstance(value, Number):
         return value.text
-    if not isinstance(value, str):
-        return str(value)
-    if not quoted and _is_plain(value, flow):
-        return value
-    return re.sub(f"[{UNSAFE}]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return value.isoformat() if isinstance(value, datetime.date) else str(value)
 
 
 def _is_plain(value: str, flow: bool) -> bool:
-    if not PLAIN.fullmatch(value) or value.lower() in NOT_STRINGS or value != value.strip():
+    if not (PLAIN_IN_FLOW if flow else PLAIN).fullmatch(value) or value[-1] == ":" or value[-1].isspace():
         return False
-    return not (": " in value or " #" in value or value.endswith(":") or (flow and re.search(r"[,?\[\]{}]", value)))
+    return not (": " in value or " #" in value or (len(value) <= LONGEST_NOT_STRING and value.lower() in NOT_STRINGS))
 
 
 def _fold(value: str) -> list[str]:
-    lines, line = [], ""
-    for word in value.split(" "):
-        if line and len(line) + 1 + len(word) > FOLD_WIDTH:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return [*lines, line]
+    lines, start = [], 0
+    while len(value) - start > FOLD_WIDTH:
+        cut = value.rfind(" ", start, start + FOLD_WIDTH + 1)
+        cut = cut if cut > 0 and cut > start else value.find(" ", start + FOLD_WIDTH)  # a word longer than a line
+        if cut < 0:
+            break
+        lines.append(value[start:cut])
+        start = cut + 1
+    return [*lines, value[start:]]
 
 
 def _fill(start: str, items: list[str], end: str) -> list[str]:
@@ -184,9 +196,7 @@ def _can_fold(value: str) -> bool:
     return "  " not in value and value.isprintable() and value == value.strip()
 
 
-def _limit(value: Any, info: FieldInfo | None) -> int:
-    if isinstance(value, str):
-        return FOLD_WIDTH if _can_fold(value) and not _extra(info).get("quoted") else sys.maxsize
+def _limit(value: Any) -> int:
     return FOLD_WIDTH if isinstance(value, list) else INLINE_WIDTH
 
 
@@ -206,47 +216,60 @@ def _indent(lines: list[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What the data model says of a mapping, or of a list's mappings: their model; or, where the keys are free, their values'."""
+class Field:
+    """A key, as it is written, and how its value is."""
 
-    model: type[BaseModel] | None = None
-    free: bool = False
+    key: str
+    name: str
+    shape: Shape
+    quoted: bool = False
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the data model says of a mapping, or of a list's mappings: its fields in the order in which they are written.
+
+    Of a mapping with free keys it has no field, and the shape of their values instead.
+    """
+
+    fields: tuple[Field, ...] = ()
+    inline: bool = False
+    values: Shape | None = None
 
     @property
-    def inline(self) -> bool:
-        """Whether such a mapping stands on one line where it fits."""
-        return not self.free and bool(self.model) and bool((self.model.model_config.get("json_schema_extra") or {}).get("inline"))
+    def any(self) -> bool:
+        """Whether the model says nothing: any keys, any values."""
+        return not self.fields and self.values is None
 
-    def ordered(self, data: dict[str, Any]) -> list[str]:
-        """A mapping's keys in the order in which they are written."""
-        if self.free or self.model is None:
-            return list(data)
-        fields = self.model.model_fields.items()
-        names = FIELD_ORDER if issubclass(self.model, Entry) else [info.alias or name for name, info in fields]
-        return [name for name in names if name in data]
-
-    def field(self, key: str) -> FieldInfo | None:
-        """The model's field of that name."""
-        if self.free or self.model is None:
-            return None
-        return next((info for name, info in self.model.model_fields.items() if (info.alias or name) == key), None)
-
-    def below(self, key: str) -> Shape:
-        """The shape of the value at a key."""
-        info = self.field(key)
-        return _shape(info.annotation) if info else Shape(self.model)
+    def written(self, data: dict[str, Any]) -> list[Field]:
+        """The fields of a mapping, in order."""
+        if self.fields:
+            return [field for field in self.fields if field.key in data]
+        return [Field(key, _scalar(key, flow=True), self.values or self) for key in data]
 
 
-def _shape(annotation: Any, free: bool = False) -> Shape:
+@cache
+def shape_of(model: type[BaseModel]) -> Shape:
+    """How entries of a kind, or parts of them, are written."""
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    names = [name for name in FIELD_ORDER if name in fields] if issubclass(model, Entry) else fields
+    extra = model.model_config.get("json_schema_extra") or {}
+    return Shape(tuple(_field(name, fields[name]) for name in names), bool(extra.get("inline")))
+
+
+def _field(name: str, info: FieldInfo) -> Field:
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    return Field(name, _scalar(name), _shape(info.annotation), bool(extra.get("quoted")), bool(extra.get("folded")))
+
+
+def _shape(annotation: Any) -> Shape:
+    """The shape of the mappings that a field holds: itself one, a list of them, or one with free keys."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return Shape(annotation, free)
-    free = free or get_origin(annotation) is dict
-    found = [_shape(argument, free) for argument in get_args(annotation)]
-    return next((shape for shape in found if shape.model), Shape(None, free))
-
-
-def _extra(info: FieldInfo | None) -> dict[str, Any]:
-    return (info.json_schema_extra if info and isinstance(info.json_schema_extra, dict) else None) or {}
+        return shape_of(annotation)
+    below = [shape for shape in map(_shape, get_args(annotation)) if not shape.any]
+    found = below[0] if below else Shape()
+    return Shape(values=found) if get_origin(annotation) is dict and not found.any else found
 
 
 # ------------------------------------------------------------------------------------------------------------- command

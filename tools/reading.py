@@ -10,6 +10,7 @@ import re
 import stat
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 60
 MAX_COLUMN = 4 * MAX_DEPTH
 LEADING_INDICATORS = re.compile(r"[ ]*(?:[-?:](?:[ ]+|$))*")
+DEEP_LEAD = re.compile(rf"(?m)^[ \-?:]{{{MAX_DEPTH // 2},}}")
+"""A line that starts so far to the right that it may be half as deep as is allowed."""
+BRACKET = re.compile(r"[\[\]{}]")
 PLAIN_NUMBER = re.compile(r"-?\d+\.\d+")
 POSSIBLE_ANCHOR = re.compile(r"(?:^|[\s\[{,])[&*][^\s,\]}*&]")
 
@@ -91,8 +95,7 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Nod
 
 def read(file: Path, name: str) -> Document:
     """Reads one YAML file; `name` is what messages call it. Raises `Refused` with everything that is wrong with it."""
-    check_is_a_file(file, name)
-    raw = file.read_bytes()
+    raw = read_bytes(file, name)
     check_size(len(raw), name)
     text = decode(raw, name)
     check_not_empty(text, name)
@@ -103,7 +106,7 @@ def read(file: Path, name: str) -> Document:
 
 
 @rule("file-kind")
-def check_is_a_file(file: Path, name: str) -> None:
+def read_bytes(file: Path, name: str) -> bytes:
     """An entry is an ordinary file that can be read.
 
     A directory, a pipe, a device or a link to nothing can't be an entry, and reading a pipe would wait for ever.
@@ -113,8 +116,7 @@ def check_is_a_file(file: Path, name: str) -> None:
         status = file.stat()
         if stat.S_ISREG(status.st_mode):
             check_size(status.st_size, name)
-            file.open("rb").close()
-            return
+            return file.read_bytes()
         kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
         found = kinds.get(stat.S_IFMT(status.st_mode), "a device")
     except OSError as error:
@@ -191,6 +193,8 @@ def check_nesting(text: str, name: str) -> None:
     Entries nest 5 deep. Thousands of levels crash the YAML parser, and the program with it.
     Remove the brackets or indentation that were never closed.
     """
+    if not DEEP_LEAD.search(text) and _deepest_bracket(text) <= MAX_DEPTH // 2:
+        return  # no more than half of it in blocks and half in brackets
     depth = 0
     for number, line in enumerate(text.split("\n"), 1):
         lead = LEADING_INDICATORS.match(line).group()
@@ -201,6 +205,12 @@ def check_nesting(text: str, name: str) -> None:
             raise Refused(Problem(name, number, 1, "", message, "yaml-nesting"))
 
 
+def _deepest_bracket(text: str) -> int:
+    """How many brackets are open at most, those in texts among them."""
+    steps = (1 if bracket in "[{" else -1 for bracket in BRACKET.findall(text))
+    return max(accumulate(steps, lambda depth, step: max(0, depth + step)), default=0)
+
+
 @rule("yaml-alias")
 def check_aliases(text: str, name: str) -> None:
     """A file has no anchors (&name), aliases (*name) and merge keys (<<).
@@ -208,7 +218,7 @@ def check_aliases(text: str, name: str) -> None:
     A reader should find each fact where it is used, and a few nested aliases stand for billions of values.
     Write the value out.
     """
-    if not POSSIBLE_ANCHOR.search(text):
+    if not (("&" in text or "*" in text) and POSSIBLE_ANCHOR.search(text)):
         return
     try:
         marks = [e.start_mark for e in yaml.parse(text, yaml.CSafeLoader) if getattr(e, "anchor", None)]
@@ -266,14 +276,12 @@ def _build(loader: yaml.CSafeLoader, node: yaml.Node, name: str, duplicates: lis
         return node.value if node.tag == "tag:yaml.org,2002:str" else _scalar(loader, node)
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, item, name, duplicates) for item in node.value]
-    seen: dict[str, yaml.Node] = {}
     data = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
             raise yaml.MarkedYAMLError(problem="a key has to be a word", problem_mark=key.start_mark)
-        if key.value in seen:
-            duplicates.append(duplicate_key(name, key, seen[key.value]))
-        seen[key.value] = key
+        if key.value in data:
+            duplicates.append(duplicate_key(name, key, next(first for first, _ in node.value if first.value == key.value)))
         data[key.value] = _build(loader, value, name, duplicates)
     return data
 
