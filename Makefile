@@ -12,7 +12,7 @@ BIN := .venv/bin
 # mkdocs-material announces on every build that MkDocs 2 will break it; both are pinned here.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help serve demo test setup check results site clean
+.PHONY: help serve demo test setup check fix results site clean
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
@@ -37,6 +37,9 @@ setup: .venv/test.stamp ## set up .venv with all that the site and the tests nee
 
 check: .venv/site.stamp ## validate the catalog
 	@$(BIN)/python -m tools.check_catalog
+
+fix: .venv/site.stamp ## mend what can be mended in the catalog without knowing more, and show what changed
+	@$(BIN)/python -m tools.check_catalog --fix
 
 results: .venv/demo.stamp ## hold every number of ours against its evidence, and tell the site (ARGS="--rerun transfg" for more)
 	@$(BIN)/python -m tools.check_results $(ARGS)

@@ -35,9 +35,12 @@ class Catalog:
 
 
 def load(root: Path = ROOT) -> tuple[Catalog | None, list[Problem]]:
-    """Reads, validates and cross-checks the catalog below `root`; no catalog where there is any problem."""
+    """Reads, validates and cross-checks the catalog below `root`.
+
+    Returns it with its warnings and notes; where there is an error, no catalog, and all problems.
+    """
     draft = read_all(root)
     problems = sorted({*draft.problems, *check(draft)})
-    if problems or draft.manifest is None:
+    if draft.manifest is None or any(problem.level == "error" for problem in problems):
         return None, problems
-    return Catalog(root, draft.manifest, **draft.entries), []
+    return Catalog(root, draft.manifest, **draft.entries), problems

@@ -69,6 +69,8 @@ class Metric(Model):
     """Which is better."""
     bounds: Annotated[list[float], Field(min_length=2, max_length=2)]
     """The smallest and largest possible value."""
+    of: Literal["images"] | None = None
+    """images where it is a share of the split's images; left out where it is a mean over classes, say."""
 
 
 class Leaderboard(Model):

@@ -1,7 +1,5 @@
 """The one writer of entries: order of keys, quotes, folding, indentation; comments stay where they were.
 
-    python -m tools.normalize FILE …     rewrites entries in their normal form; changes no fact
-
 The layout follows from the data model: an entry's fields stand in the order of `FIELD_ORDER`, a part's in the order of its
 model; models marked inline stand on one line where they fit, texts marked folded in a block, texts marked quoted in quotes.
 A comment belongs to the key or item that it precedes, or at whose line's end it stands, and moves with it.
@@ -9,29 +7,23 @@ A comment belongs to the key or item that it precedes, or at whose line's end it
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import json
 import os
 import re
-import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-
-if __name__ == "__main__" and not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tools.comments import Comments, read_comments
 from tools.number import Number
-from tools.reading import Document, Location, Refused, read
-from tools.schema import FIELD_ORDER, KINDS, Entry
-from tools.schema_errors import schema_problems
+from tools.reading import Document, Location
+from tools.schema import FIELD_ORDER, Entry
 
 FOLD_WIDTH = 130
 INLINE_WIDTH = 160
@@ -272,30 +264,7 @@ def _shape(annotation: Any) -> Shape:
     return Shape(values=found) if get_origin(annotation) is dict and not found.any else found
 
 
-# ------------------------------------------------------------------------------------------------------------- command
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Rewrites the files that are named; exit code 1 where one of them is no valid entry."""
-    parser = argparse.ArgumentParser(prog="python -m tools.normalize", description=__doc__.split("\n")[0])
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog/papers/transfg.yaml")
-    failed = 0
-    for file in parser.parse_args(arguments).files:
-        model = KINDS.get(file.resolve().parent.name)
-        if model is None:
-            parser.error(f"{file}: expected a file in one of the folders {', '.join(KINDS)}")
-        try:
-            document = read(file, str(file))
-            model.model_validate(document.data)
-        except (Refused, ValidationError) as error:
-            problems = error.problems if isinstance(error, Refused) else schema_problems(model, document, error)
-            print("\n".join(map(str, problems)), file=sys.stderr)
-            failed = 1
-            continue
-        if (normal := normalize(document, model)) != document.text:
-            replace(file, normal)
-            print(f"{file}: rewritten")
-    return failed
+# ---------------------------------------------------------------------------------------------------------------- file
 
 
 def replace(file: Path, text: str) -> None:
@@ -308,7 +277,3 @@ def replace(file: Path, text: str) -> None:
         Path(temporary).replace(file)
     finally:
         Path(temporary).unlink(missing_ok=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

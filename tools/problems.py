@@ -10,8 +10,26 @@ from typing import TypeVar
 
 F = TypeVar("F", bound=Callable)
 
-RULES: dict[str, str] = {}
-"""Each rule's id and its explanation: what is wrong, why it matters, how to mend it."""
+LEVELS = {
+    "error": "The catalog isn't valid, and nothing is built from it.",
+    "warning": "The catalog is valid, but a reviewer would ask for a change.",
+    "note": "Worth a second look; it may well be right.",
+}
+"""How bad a problem is, and what that means."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check: its level; what is wrong, why it matters and how to mend it; what `--fix` does about it, if anything."""
+
+    id: str
+    level: str
+    explanation: str
+    fix: str | None
+
+
+RULES: dict[str, Rule] = {}
+"""All rules by their ids."""
 
 
 @dataclass(frozen=True, order=True)
@@ -25,19 +43,24 @@ class Problem:
     message: str
     rule: str
 
+    @property
+    def level(self) -> str:
+        """error, warning or note."""
+        return RULES[self.rule].level
+
     def __str__(self) -> str:
         """One line, in the form that editors and CI know."""
         field = f"{self.field}: " if self.field else ""
         return f"{self.path}:{self.line}:{self.column}: {field}{self.message}"
 
 
-def rule(rule_id: str) -> Callable[[F], F]:
-    """Registers a function as the rule `rule_id`; its docstring is what ``--explain`` prints."""
+def rule(rule_id: str, level: str = "error", *, fix: str | None = None) -> Callable[[F], F]:
+    """Registers a function as the rule `rule_id`; its docstring explains it. `fix` says what ``--fix`` does about it."""
 
     def register(function: F) -> F:
         if rule_id in RULES:
             raise ValueError(f"two rules are called {rule_id}")
-        RULES[rule_id] = inspect.cleandoc(function.__doc__ or "")
+        RULES[rule_id] = Rule(rule_id, level, inspect.cleandoc(function.__doc__ or ""), fix)
         function.rule_id = rule_id
         return function
 

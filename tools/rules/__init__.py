@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from tools.draft import Draft
 from tools.problems import Problem
-from tools.rules import duplicates, form, references, results
+from tools.rules import duplicates, form, identity, references, results
 
 CHECKS: Collection[Callable[[Draft], Iterable[Problem]]] = (
     references.vocabulary,
@@ -18,17 +18,39 @@ CHECKS: Collection[Callable[[Draft], Iterable[Problem]]] = (
     references.leaderboards,
     references.splits,
     references.formerly,
+    references.unused_words,
+    references.twin_words,
+    references.superseded,
     duplicates.papers,
     duplicates.claims,
+    duplicates.sources,
+    duplicates.links_of_one,
+    duplicates.links_to_papers,
+    duplicates.names,
+    duplicates.author_twins,
     duplicates.aliases,
+    identity.links_and_ids,
+    identity.years_of_preprints,
+    identity.dates,
     results.metric_bounds,
     results.runs_mean,
+    results.runs_sd,
+    results.source_order,
+    results.reachable,
     results.corrections,
     results.protocol_fields,
     results.results_missing,
     results.implementation_claims,
+    results.unlisted,
     form.https,
     form.arxiv_links,
+    form.official,
+    form.characters_of_texts,
+    form.latex,
+    form.author_form,
+    form.title_case,
+    form.summary_length,
+    form.pages,
     form.years,
     form.levels,
     form.normal_form,

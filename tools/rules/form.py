@@ -1,19 +1,27 @@
-"""Addresses, years, levels, and the form in which an entry is written."""
+"""Addresses, texts, years, levels, and the form in which an entry is written."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
+from tools.canonical import arxiv_page, characters, host
 from tools.draft import Draft
 from tools.normalize import differs_from_normal_form
 from tools.problems import Problem, rule
 from tools.reading import Document, Location
-from tools.schema import Download, Link
+from tools.schema import Download, Link, Paper
 from tools.trust import LEVELS
 
+LATEX = re.compile(r"\\[A-Za-z\"'`^~=.&%$#_{}]+|\$[^$]+\$|[{}]|``|''|(?<=\w)--+(?=\w)")
+NOT_ONE_PERSON = re.compile(r"[,;\d@]|\b(?:and|others|et al)\b|^\W|&", re.IGNORECASE)
+SENTENCE_END = re.compile(r"[.!?…](?=\s|$)")
+SHORT_TITLE, LONG_SUMMARY = 12, 1500
+"""In letters and in characters."""
 
-@rule("link-https")
+
+@rule("link-https", fix="writes https where another address of the catalog shows that the host has it")
 def https(draft: Draft) -> Iterator[Problem]:
     """An address is https; http only where the host has no https, and then `https: false` says so.
 
@@ -28,7 +36,7 @@ def https(draft: Draft) -> Iterator[Problem]:
             yield document.problem((*location, "url"), message, "link-https")
 
 
-@rule("link-arxiv")
+@rule("link-arxiv", fix="writes the address of the abstract page")
 def arxiv_links(draft: Draft) -> Iterator[Problem]:
     """A link to arXiv leads to the paper's abstract page, whatever its version.
 
@@ -36,11 +44,24 @@ def arxiv_links(draft: Draft) -> Iterator[Problem]:
     Write https://arxiv.org/abs/2103.07976.
     """
     for document, location, link in _links(draft):
-        if re.match(r"https?://(www\.|export\.)?arxiv\.org/", link.url) and not re.fullmatch(
-            r"https://arxiv\.org/abs/(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})", link.url
-        ):
+        if "arxiv.org/" in link.url and host(link.url).endswith("arxiv.org") and link.url != arxiv_page(link.url):
             message = "expected the abstract page without a version, such as https://arxiv.org/abs/2103.07976"
             yield document.problem((*location, "url"), message, "link-arxiv")
+
+
+@rule("link-official")
+def official(draft: Draft) -> Iterator[Problem]:
+    """A link to code says whether its authors are the paper's, and no other link does.
+
+    Readers look for the authors' code first, and "not stated" looks like "unofficial".
+    Add `official: true` or `official: false` to a link to code; remove it elsewhere.
+    """
+    for document, location, link in _links(draft):
+        if isinstance(link, Link) and (link.kind == "code") != (link.official is not None):
+            message = f"`official` stands at a link to {link.kind}, expected at links to code alone; remove it"
+            if link.kind == "code":
+                message = "expected `official: true` (the authors' own code) or `official: false`"
+            yield document.problem(location, message, "link-official")
 
 
 def _links(draft: Draft) -> Iterator[tuple[Document, Location, Link | Download]]:
@@ -76,15 +97,111 @@ def levels(draft: Draft) -> Iterator[Problem]:
         yield draft.documents["catalog.yaml"].problem(("levels",), message, "levels-defined")
 
 
-@rule("not-normal")
+@rule("text-characters", fix="composes letters and accents, takes ligatures apart, and removes what can't be seen")
+def characters_of_texts(draft: Draft) -> Iterator[Problem]:
+    """A text has characters that look like others: ligatures, hyphens that can't be seen, accents apart from their letters.
+
+    They come along when text is copied from a PDF, and then a search for the word doesn't find it.
+    Type the text, or let `--fix` replace them.
+    """
+    for document, _, _ in draft.all(*draft.entries):
+        if document.text.isascii() or document.text == characters(document.text):
+            continue
+        for number, line in enumerate(document.text.split("\n"), 1):
+            if line != (plain := characters(line)):
+                column = next(
+                    (i for i, (one, other) in enumerate(zip(line, plain, strict=False)) if one != other),
+                    min(len(line), len(plain)),
+                )
+                name = unicodedata.name(line[column : column + 1] or " ", "a character")
+                message = f"found {name.lower()} where another character was meant"
+                yield Problem(document.path, number, column + 1, "", message, "text-characters")
+
+
+@rule("text-latex", "warning")
+def latex(draft: Draft) -> Iterator[Problem]:
+    r"""A title or a name with LaTeX in it.
+
+    BibTeX files write M{\"u}ller, $k$ and \&; the catalog is read by people, and its BibTeX is made from it.
+    Write the characters themselves: Müller, k, &.
+    """
+    for document, _, entry in draft.all(*draft.entries):
+        places = [((name,), getattr(entry, name, None)) for name in ("title", "name", "booktitle", "publisher")]
+        places += [(("authors", index), author) for index, author in enumerate(entry.authors or ())]
+        for location, text in places:
+            if text and (found := LATEX.search(text)):
+                message = f'found "{found[0]}", which only LaTeX understands; write the characters themselves'
+                yield document.problem(location, message, "text-latex")
+
+
+@rule("author-form")
+def author_form(draft: Draft) -> Iterator[Problem]:
+    """An author who isn't one person, given name first.
+
+    "He, Ju" sorts and cites as a person called He, Ju; "et al." and "others" hide people.
+    Write each author as printed, given name first, all of them in order.
+    """
+    for document, _, entry in draft.all(*draft.entries):
+        for index, author in enumerate(entry.authors or ()):
+            if NOT_ONE_PERSON.search(author):
+                message = f'found "{author}", expected one person, given name first'
+                yield document.problem(("authors", index), message, "author-form")
+
+
+@rule("title-case", "warning")
+def title_case(draft: Draft) -> Iterator[Problem]:
+    """A title all in capitals, or without any.
+
+    Publishers' pages print titles in capitals; in a list they shout, and names in them (ResNet, TransFG) are lost.
+    Write the title as the paper has it, in title or sentence case.
+    """
+    for document, _, entry in draft.all(*draft.entries):
+        letters = "".join(filter(str.isalpha, entry.title))
+        if len(letters) > SHORT_TITLE and (letters.isupper() or letters.islower()):
+            found = "capitals alone" if letters.isupper() else "no capital"
+            yield document.problem(("title",), f"found {found}, expected the title as published", "title-case")
+
+
+@rule("summary-length", "warning")
+def summary_length(draft: Draft) -> Iterator[Problem]:
+    """A summary that says next to nothing, or everything.
+
+    A page's first paragraph is read before it is decided to read on: a sentence doesn't tell how a method works, and an
+    abstract copied whole isn't ours.
+    Write three to six sentences for a paper, one to five for anything else.
+    """
+    for document, _, entry in draft.all(*draft.entries):
+        least = 2 if isinstance(entry, Paper) else 1
+        sentences = len(SENTENCE_END.findall(entry.summary))
+        if sentences < least or len(entry.summary) > LONG_SUMMARY:
+            message = f"found {sentences} sentence{'s' * (sentences != 1)} and {len(entry.summary)} characters"
+            message += f", expected at least {least} and at most {LONG_SUMMARY}"
+            yield document.problem(("summary",), message, "summary-length")
+
+
+@rule("pages-form")
+def pages(draft: Draft) -> Iterator[Problem]:
+    """First and last page, joined by one hyphen, the first first.
+
+    Citations are made from them.
+    Write "852-860"; an article number ("103214") stands alone.
+    """
+    for document, _, entry in draft.all("papers", "surveys"):
+        first, dash, last = (entry.pages or "").partition("-")
+        backwards = first.isdecimal() and last.isdecimal() and int(first) > int(last)
+        if entry.pages and (backwards or not first or (dash and not last) or re.search(r"[-–—\s]", last) or "–" in first):
+            yield document.problem(("pages",), f'found "{entry.pages}", expected such as "852-860"', "pages-form")
+
+
+@rule("not-normal", fix="rewrites the file: order of keys, quotes, folding, indentation; comments stay where they were")
 def normal_form(draft: Draft) -> Iterator[Problem]:
     """An entry is written in its normal form: order of keys, quotes, folding and indentation.
 
     With one form, a change shows as what it changes.
-    Run `python -m tools.normalize FILE`: it rewrites the file, keeps its comments, and changes no fact.
+    Run `python -m tools.check_catalog --fix`: it rewrites the file, keeps its comments, and changes no fact.
     """
     for document, _, entry in draft.all(*draft.entries):
         line = differs_from_normal_form(document, type(entry))
         if line:
-            message = f"not in normal form; run `python -m tools.normalize {document.path}`"
+            message = "not in normal form; run `python -m tools.check_catalog --fix`"
             yield Problem(document.path, line, 1, "", message, "not-normal")

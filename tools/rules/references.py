@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from tools.draft import Draft
@@ -137,3 +138,58 @@ def formerly(draft: Draft) -> Iterator[Problem]:
                 if owner != entry_id or old in ids:
                     message = f'"{old}" belongs to {kind}/{owner} already; an old id leads to one entry'
                     yield document.problem(("formerly", index), message, "formerly-taken")
+
+
+@rule("word-unused", "warning")
+def unused_words(draft: Draft) -> Iterator[Problem]:
+    """A word of the vocabulary that no entry uses.
+
+    Each further word splits what could have been compared, and one that is used by nobody can't be judged.
+    Use it in the entry that it was meant for, or remove it from catalog.yaml.
+    """
+    if draft.manifest is None or draft.problems:  # an entry that can't be read may use it
+        return
+    used: dict[str, set[str]] = defaultdict(set)
+    for _, _, word, name in _words(draft):
+        used[name].add(word)
+    used["metrics"] |= {board.metric for board in draft.manifest.leaderboards}
+    document = draft.documents["catalog.yaml"]
+    for name in ("venues", "approaches", "mechanisms", "metrics", "backbones", "pretraining", "extras", "test_time"):
+        known = getattr(draft.manifest, name)
+        for word in known if used[name] <= known.keys() else ():  # an unknown word may be this one, misspelt
+            if word not in used[name]:
+                yield document.problem((name, word), f"no entry uses it; remove it from the {name}", "word-unused", key=True)
+
+
+@rule("word-twin")
+def twin_words(draft: Draft) -> Iterator[Problem]:
+    """Two words of the vocabulary that are shown alike.
+
+    Two backbones called ResNet-50 would never be compared, and nobody could see why.
+    Join the two, or name what tells them apart.
+    """
+    if draft.manifest is None:
+        return
+    for name in ("approaches", "mechanisms", "metrics", "backbones", "pretraining", "extras", "test_time"):
+        shown: dict[str, str] = {}
+        for word, term in getattr(draft.manifest, name).items():
+            if shown.setdefault(term.name.casefold(), word) != word:
+                message = f'"{shown[term.name.casefold()]}" is called {term.name} too; join the two'
+                yield draft.documents["catalog.yaml"].problem((name, word), message, "word-twin", key=True)
+
+
+@rule("survey-circle")
+def superseded(draft: Draft) -> Iterator[Problem]:
+    """A survey that is superseded by itself, or by one that it supersedes.
+
+    Readers are sent on and on.
+    Name the newest of them in the others, and nothing in it.
+    """
+    surveys = draft.entries["surveys"]
+    for document, entry_id, survey in draft.all("surveys"):
+        passed, here = {entry_id}, survey.superseded_by
+        while here in surveys and here not in passed:
+            passed.add(here)
+            here = surveys[here].superseded_by
+        if here == entry_id:
+            yield document.problem(("superseded_by",), "leads back to this survey", "survey-circle")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
+from statistics import pstdev, stdev
+from typing import get_args
 
 from tools.draft import Draft
 from tools.number import digits
 from tools.problems import Problem, nearest, rule
 from tools.reading import Location
-from tools.schema import Correction, Protocol, Result
+from tools.schema import Correction, Protocol, Result, Source
 from tools.trust import agrees, differs
+
+STRENGTH = {source: place for place, source in enumerate(get_args(Source))}
 
 
 @rule("metric-bounds")
@@ -51,6 +56,74 @@ def runs_mean(draft: Draft) -> Iterator[Problem]:
         if runs and not agrees(float(sum(runs) / len(runs)), protocol.value):
             message = f"found {protocol.value:g}, but the runs' mean is {sum(runs) / len(runs):.3f}"
             yield document.problem((*location, "value"), message, "runs-mean")
+
+
+@rule("runs-sd")
+def runs_sd(draft: Draft) -> Iterator[Problem]:
+    """A standard deviation that isn't that of the runs beside it, neither over n nor over n − 1.
+
+    Either a run is missing, or the value was copied from elsewhere.
+    Give the deviation of these runs, or leave it out: the runs tell it.
+    """
+    for document, location, protocol in draft.protocols():
+        if protocol.sd is None or len(protocol.runs or ()) < 2:
+            continue
+        around = [stdev(protocol.runs), pstdev(protocol.runs)]
+        half = 10.0 ** Decimal(digits(protocol.sd)).as_tuple().exponent
+        if all(abs(protocol.sd - one) > half for one in around):
+            message = f"found {protocol.sd:g}, but the runs' deviation is {around[0]:.3f} (over n: {around[1]:.3f})"
+            yield document.problem((*location, "sd"), message, "runs-sd")
+
+
+@rule("source-order")
+def source_order(draft: Draft) -> Iterator[Problem]:
+    """A result's sources, the strongest first: paper, abstract, authors, third-party, seed-list.
+
+    The first is what readers follow.
+    Put the lines into this order.
+    """
+    for document, _, paper in draft.all("papers"):
+        for index, result in enumerate(paper.results or ()):
+            strengths = [STRENGTH[source.source] for source in result.sources]
+            for number, (before, here) in enumerate(pairwise(strengths), 1):
+                if here < before:
+                    message = f"{result.sources[number].source} stands below {result.sources[number - 1].source}"
+                    yield document.problem(("results", index, "sources", number), message, "source-order")
+
+
+@rule("value-unreachable", "note")
+def reachable(draft: Draft) -> Iterator[Problem]:
+    """A claimed accuracy that no number of right answers gives on that many test images (the GRIM test).
+
+    On 5,794 images an image is 0.017 points, so that most two-digit percentages can't come out, rounded or cut off: the value
+    was measured on other images, averaged (over seeds, classes or devices), or mistyped. Checked only where a single image is
+    more than the last digit, for shares of a split's images, and for values that aren't said to be means.
+    Compare the value with its source, and the split with what was measured on; where it is a mean, give `runs` or `sd`, where
+    fewer images were scored, `images`.
+    """
+    for document, location, protocol in draft.protocols():
+        dataset = draft.entries["datasets"].get(protocol.dataset)
+        metric = draft.manifest and draft.manifest.metrics.get(protocol.metric)
+        images = protocol.images or (dataset.splits.get(protocol.split) if dataset and protocol.split else None)
+        if not images or metric is None or metric.of != "images" or protocol.runs or protocol.sd is not None:
+            continue
+        if not is_reachable(digits(protocol.value), images):
+            message = f"{digits(protocol.value)}% of {images:,} images is no number of images; is it a mean, or of another split?"
+            yield document.problem((*location, "value"), message, "value-unreachable")
+
+
+def is_reachable(percent: str, images: int) -> bool:
+    """Whether k of so many images, in percent, round to a value or are cut off to it, at its digits. In whole numbers.
+
+    True as well where the last digit is coarser than an image: then every value is.
+    """
+    value = Decimal(percent)
+    last = 10 ** -min(0, value.as_tuple().exponent)
+    units, whole = int(value * last), 100 * last
+    if whole <= images:
+        return True
+    fewest = -(-images * (2 * units - 1) // (2 * whole))
+    return fewest * whole < images * (units + 1)
 
 
 @rule("correction-missing")
@@ -138,3 +211,17 @@ def implementation_claims(draft: Draft) -> Iterator[Problem]:
         if count != 1:
             message = f"selects {count} of the paper's results, expected exactly one"
             yield document.problem(("implementation", "claim"), message, "implementation-claim")
+
+
+@rule("implementation-unlisted")
+def unlisted(draft: Draft) -> Iterator[Problem]:
+    """A file that implements a paper whose entry doesn't say so.
+
+    Its page would have no word of it, and its claim nothing to be held against.
+    Add `implementation` to the entry, with the file and the claim that the file names.
+    """
+    files = {file.stem for file in (draft.root / "implementations").glob("*.py")}
+    for document, entry_id, paper in draft.all("papers"):
+        if paper.implementation is None and entry_id.replace("-", "_") in files:
+            message = f"implementations/{entry_id.replace('-', '_')}.py is there; expected `implementation` to name it"
+            yield document.problem((), message, "implementation-unlisted")

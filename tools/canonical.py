@@ -1,0 +1,51 @@
+"""The one spelling of what can be spelled in several ways: ids, addresses, characters. The rules and ``--fix`` share it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+ARXIV_ID = re.compile(r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?")
+ARXIV_ADDRESS = re.compile(r"https?://(?:www\.|export\.)?arxiv\.org/(?P<kind>[a-z]+)/(?P<rest>[^?#]+?)(?:\.pdf)?/?(?:[?#].*)?")
+DOI_PREFIX = re.compile(r"(?i:https?://(?:dx\.)?doi\.org/|doi:\s*)")
+
+LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+BLANKS = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+PLAIN_CHARACTERS = str.maketrans({**LIGATURES, **dict.fromkeys(BLANKS, " "), **dict.fromkeys(INVISIBLE, "")})
+
+
+def arxiv_id(text: str) -> str | None:
+    """An arXiv id without prefix, address and version; None where there is none: arXiv:2103.07976v3 is 2103.07976."""
+    address = ARXIV_ADDRESS.fullmatch(text.strip())
+    found = ARXIV_ID.fullmatch(address["rest"] if address else re.sub(r"^(?i:arxiv:)\s*", "", text.strip()))
+    return found["id"] if found else None
+
+
+def arxiv_page(url: str) -> str | None:
+    """The abstract page that an address of arXiv's belongs to, whatever the version; None for other addresses."""
+    address = ARXIV_ADDRESS.fullmatch(url)
+    found = ARXIV_ID.fullmatch(address["rest"]) if address else None
+    return f"https://arxiv.org/abs/{found['id']}" if found else None
+
+
+def doi(text: str) -> str:
+    """A DOI without the resolver's address."""
+    return DOI_PREFIX.sub("", text.strip(), count=1)
+
+
+def host(url: str) -> str:
+    """The host of an address, in lower case."""
+    return urlsplit(url).netloc.lower()
+
+
+def https_twin(url: str, hosts: Collection[str]) -> str | None:
+    """The https address of an http one on a host that is known to have https; else None."""
+    return f"https{url[4:]}" if url.startswith("http://") and host(url) in hosts else None
+
+
+def characters(text: str) -> str:
+    """Text in Unicode's composed form (NFC), without ligatures, invisible characters and blanks that are none."""
+    return unicodedata.normalize("NFC", text.translate(PLAIN_CHARACTERS))
