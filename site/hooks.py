@@ -33,14 +33,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     if catalog is None and not state["serving"]:
         raise PluginError("The catalog has problems:\n" + "\n".join(map(str, problems)))
     if catalog is not None:
-        config.site_name = catalog.manifest.name
-        config.site_description = catalog.manifest.tagline
-        # Not as repo_url: Material would ask GitHub for the number of stars on every visit.
-        config.extra["social"] = [
-            {"icon": "fontawesome/brands/git-alt", "link": catalog.manifest.repository, "name": "Repository"}
-        ]
-        if not state["serving"]:
-            config.site_url = catalog.manifest.site
+        settings = render.site_settings(catalog)
+        if state["serving"]:
+            del settings["site_url"]
+        config.extra.update(settings.pop("extra"))
+        config.update(settings)
     state["catalog"], state["problems"] = catalog, problems
     return config
 
@@ -49,7 +46,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the rendered pages and the assets; or, while the catalog is broken, one page that says so in place of them all."""
     if state["catalog"] is not None:
         runs = _runs()
-        rendered = render.render(state["catalog"], runs)
+        rendered = render.in_folders(render.render(state["catalog"], runs))
         for path, picture in pages.pictures(state["catalog"], runs).items():
             files.append(File.generated(config, path, abs_src_path=str(picture)))
         state["paths"] = list(rendered)

@@ -1,6 +1,7 @@
 """Renders the catalog: one function from a catalog to the pages below the docs folder.
 
-    python -m tools.render [--out build/docs]    writes the whole docs folder: Markdown and static files, for any generator
+    python -m tools.render [--out build/docs]    writes the whole docs folder: Markdown and static files, for any generator,
+                                                 and beside it the mkdocs.yml that a generator without our hook builds it by
 
 The pages are Markdown with headings; what comes from the catalog stands in HTML blocks, in which everything is escaped.
 """
@@ -8,6 +9,7 @@ The pages are Markdown with headings; what comes from the catalog stands in HTML
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -29,6 +31,7 @@ from tools.pages.records import Runs, read_runs
 from tools.problems import Problem
 
 SITE = ROOT / "site"
+CONFIG_HEADER = "# Written by tools.render from the repository's mkdocs.yml and catalog.yaml, anew each time.\n"
 
 
 def render(catalog: Catalog, runs: Runs = Runs()) -> dict[str, str]:  # noqa: B008 - frozen
@@ -39,6 +42,15 @@ def render(catalog: Catalog, runs: Runs = Runs()) -> dict[str, str]:  # noqa: B0
     rendered = {path: _page(path, template, data) for path, template, data in pages.all_pages(catalog, runs)}
     rendered |= pages.files(catalog, runs)
     return rendered | {path: _redirect(path, target, catalog.manifest.site) for path, target in pages.redirects(catalog)}
+
+
+def in_folders(rendered: dict[str, str]) -> dict[str, str]:
+    """Each page as the index of its folder, papers/transfg.md as papers/transfg/index.md; both are served at the same address.
+
+    The links of an HTML block are relative to the page's address for MkDocs, and to the Markdown file for Zensical, which
+    rewrites them. Beside an index.md the two are the same.
+    """
+    return {f"{address(path)}index.md" if path.endswith(".md") else path: text for path, text in rendered.items()}
 
 
 def _page(path: str, template: str, data: dict[str, Any]) -> str:
@@ -79,7 +91,7 @@ def write_docs(catalog: Catalog, out: Path, runs: Runs = Runs()) -> int:  # noqa
         fresh = Path(folder) / "docs"
         shutil.copytree(SITE / "pages", fresh)
         shutil.copytree(SITE / "assets", fresh / "assets")
-        for path, text in render(catalog, runs).items():
+        for path, text in in_folders(render(catalog, runs)).items():
             file = fresh / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
@@ -92,14 +104,42 @@ def write_docs(catalog: Catalog, out: Path, runs: Runs = Runs()) -> int:  # noqa
     return sum(file.is_file() for file in out.rglob("*"))
 
 
+def site_settings(catalog: Catalog) -> dict[str, Any]:
+    """What any generator's configuration takes from the catalog: the site's name, address and description, the repository."""
+    # Not as repo_url: Material would ask GitHub for the number of stars on every visit.
+    repository = {"icon": "fontawesome/brands/git-alt", "link": catalog.manifest.repository, "name": "Repository"}
+    return {
+        "site_name": catalog.manifest.name,
+        "site_url": catalog.manifest.site,
+        "site_description": catalog.manifest.tagline,
+        "extra": {"social": [repository]},
+    }
+
+
+def generator_config(catalog: Catalog, out: Path) -> str:
+    """The repository's mkdocs.yml, changed to stand beside the docs folder `out` and to need no hook: Zensical ignores them."""
+    # Safe loading stops at a tag (!ENV, !!python/name) rather than writing what it happens to mean here and now.
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    del config["hooks"]
+    config |= {"docs_dir": out.name, "site_dir": "site"} | site_settings(catalog)
+    config["theme"]["custom_dir"] = Path(os.path.relpath(SITE / "overrides", out.resolve().parent)).as_posix()
+    return CONFIG_HEADER + yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; exit code 1 where the catalog has problems."""
     parser = argparse.ArgumentParser(prog="python -m tools.render", description=__doc__.split("\n")[0])
     parser.add_argument(
-        "--out", type=Path, default=ROOT / "build" / "docs", help="the folder to write; it is replaced as a whole"
+        "--out",
+        type=Path,
+        default=ROOT / "build" / "docs",
+        help="the folder to write; it is replaced as a whole, and so is mkdocs.yml beside it",
     )
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    config = options.out.parent / "mkdocs.yml"
+    if config.exists() and not config.read_text(encoding="utf-8").startswith(CONFIG_HEADER):
+        parser.error(f"{config} isn't of this command's making, and would be overwritten: choose another folder")
     catalog, problems = load(options.root)
     if catalog is None:
         print("\n".join(map(str, problems)), file=sys.stderr)
@@ -110,6 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(broken, file=sys.stderr)
         return 1
     print(f"{options.out}: {write_docs(catalog, options.out, runs)} files")
+    config.write_text(generator_config(catalog, options.out), encoding="utf-8")
     return 0
 
 
