@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from tools.manifest import Manifest
 from tools.schema import Publication
+
+if TYPE_CHECKING:
+    from tools.catalog import Catalog
 
 TYPES = {
     "conference": "inproceedings",
@@ -26,7 +33,29 @@ SPECIAL = {
 }
 
 
-def bibtex(entry: Publication, manifest: Manifest) -> str:
+def bibliography(catalog: Catalog) -> str:
+    """All papers and surveys in one file."""
+    keys = citation_keys(catalog)
+    return "\n".join(bibtex(entry, catalog.manifest, keys[kind, i]) for kind, i, entry in _publications(catalog))
+
+
+@lru_cache(maxsize=8)
+def citation_keys(catalog: Catalog) -> dict[tuple[str, str], str]:
+    """The key of each paper and survey, by kind and id: he2022transfg; b, c and so on follow where another one has it."""
+    taken: Counter[str] = Counter()
+    keys = {}
+    for kind, i, entry in _publications(catalog):
+        plain = key(entry)
+        keys[kind, i] = f"{plain}{chr(ord('a') + taken[plain])}" if taken[plain] else plain
+        taken[plain] += 1
+    return keys
+
+
+def _publications(catalog: Catalog) -> Iterator[tuple[str, str, Publication]]:
+    return ((kind, i, entry) for kind, i, entry in catalog.entries() if isinstance(entry, Publication))
+
+
+def bibtex(entry: Publication, manifest: Manifest, citation_key: str | None = None) -> str:
     """One entry, UTF-8, with LaTeX's special characters escaped in texts but not in addresses."""
     venue = manifest.venues[entry.venue]
     kind = TYPES[venue.kind]
@@ -47,7 +76,7 @@ def bibtex(entry: Publication, manifest: Manifest) -> str:
         "url": _url(entry),
     }
     lines = [f"  {name:<13} = {{{value}}}" for name, value in fields.items() if value]
-    return f"@{kind}{{{key(entry)},\n" + ",\n".join(lines) + "\n}\n"
+    return f"@{kind}{{{citation_key or key(entry)},\n" + ",\n".join(lines) + "\n}\n"
 
 
 def key(entry: Publication) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -19,12 +20,13 @@ from typing import Any
 
 import jinja2
 import yaml
+from markupsafe import Markup, escape
 
 if __name__ == "__main__" and not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from implementations.common.records import Broken
-from tools import pages
+from tools import exports, pages
 from tools.catalog import ROOT, Catalog, load
 from tools.pages.addresses import address, relative
 from tools.pages.records import Runs, read_runs
@@ -34,17 +36,18 @@ SITE = ROOT / "site"
 CONFIG_HEADER = "# Written by tools.render from the repository's mkdocs.yml and catalog.yaml, anew each time.\n"
 
 
-def render(catalog: Catalog, runs: Runs = Runs()) -> dict[str, str]:  # noqa: B008 - frozen
+def render(catalog: Catalog, runs: Runs = Runs()) -> dict[str, str | bytes]:  # noqa: B008 - frozen
     """Every page and file that is made from the catalog, by its path below the docs folder: ``papers/transfg.md`` and so on.
 
     `runs` are our own, from their records; without them a page says that there are none.
     """
-    rendered = {path: _page(path, template, data) for path, template, data in pages.all_pages(catalog, runs)}
-    rendered |= pages.files(catalog, runs)
+    shown = (*pages.all_pages(catalog, runs), exports.page(catalog))
+    rendered: dict[str, str | bytes] = {path: _page(path, template, data) for path, template, data in shown}
+    rendered |= pages.files(catalog, runs) | exports.files(catalog, runs)
     return rendered | {path: _redirect(path, target, catalog.manifest.site) for path, target in pages.redirects(catalog)}
 
 
-def in_folders(rendered: dict[str, str]) -> dict[str, str]:
+def in_folders(rendered: dict[str, str | bytes]) -> dict[str, str | bytes]:
     """Each page as the index of its folder, papers/transfg.md as papers/transfg/index.md; both are served at the same address.
 
     The links of an HTML block are relative to the page's address for MkDocs, and to the Markdown file for Zensical, which
@@ -73,15 +76,22 @@ def error_page(problems: list[Problem]) -> str:
     return _environment().get_template("problems.md.j2").render(problems=problems)
 
 
+def code(text: str) -> Markup:
+    """A docstring's text as HTML on one line: what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(" ".join(text.split())))))
+
+
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(SITE / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["code"] = code
+    return environment
 
 
 def write_docs(catalog: Catalog, out: Path, runs: Runs = Runs()) -> int:  # noqa: B008 - frozen
@@ -94,7 +104,7 @@ def write_docs(catalog: Catalog, out: Path, runs: Runs = Runs()) -> int:  # noqa
         for path, text in in_folders(render(catalog, runs)).items():
             file = fresh / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            file.write_bytes(text if isinstance(text, bytes) else text.encode())
         for path, picture in pages.pictures(catalog, runs).items():
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(picture, fresh / path)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.catalog import Catalog
-from tools.pages import attention, badges, checks, data, lists, papers
+from tools.pages import attention, badges, checks, data, lists, papers, rules
 from tools.pages.addresses import Page, entry_address
 from tools.pages.records import Runs
 
@@ -27,6 +27,7 @@ def all_pages(catalog: Catalog, runs: Runs) -> Iterator[Page]:
     yield checks.checks(catalog, runs)
     yield checks.side_by_side(catalog, runs)
     yield attention.attention(catalog, runs)
+    yield rules.rules()
 
 
 def files(catalog: Catalog, runs: Runs) -> dict[str, str]:

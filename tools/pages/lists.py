@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tools.bibtex import bibtex
+from tools.bibtex import bibtex, citation_keys
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
 from tools.pages.papers import paper_card
@@ -124,7 +124,7 @@ def surveys(catalog: Catalog) -> Page:
                 "venue": catalog.manifest.venues[s.venue],
                 "links": [show_link(link) for link in s.links or ()],
                 "newer": catalog.surveys.get(s.superseded_by) if s.superseded_by else None,
-                "bibtex": bibtex(s, catalog.manifest),
+                "bibtex": bibtex(s, catalog.manifest, citation_keys(catalog)["surveys", i]),
             }
             for i, s in entries
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from tools.bibtex import bibtex
+from tools.bibtex import bibtex, citation_keys
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, entry_address, issue, meta
 from tools.pages.parts import show_correction, show_link
@@ -75,7 +75,7 @@ def paper(catalog: Catalog, paper_id: str, runs: Runs) -> Page:
         ],
         "reproductions": [protocol_row(catalog, run) for run in entry.reproductions or ()],
         "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
-        "bibtex": bibtex(entry, manifest),
+        "bibtex": bibtex(entry, manifest, citation_keys(catalog)["papers", paper_id]),
         "implementation": implementation(catalog, runs, paper_id, entry),
         "claimed": _claimed(catalog, runs, paper_id),
         "badge": f"badges/{paper_id}.svg" if entry.results else None,
