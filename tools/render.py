@@ -58,7 +58,7 @@ def in_folders(rendered: dict[str, str | bytes]) -> dict[str, str | bytes]:
 
 def _page(path: str, template: str, data: dict[str, Any]) -> str:
     """One page; `data["meta"]` becomes its front matter."""
-    meta = yaml.safe_dump(data["meta"], allow_unicode=True, sort_keys=False, width=float("inf"))
+    meta = yaml.dump(data["meta"], Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=10**6)
     here = address(path)
     body = _environment().get_template(template).render(data, url=lambda target: relative(here, target))
     return f"---\n{meta}---\n\n{body.strip()}\n"
