@@ -70,7 +70,16 @@ def test_a_hostile_title_comes_out_as_text(pages_after, hostile):
 def test_a_title_cannot_break_out_of_the_front_matter(pages_after):
     pages = pages_after(KESTREL, 'name: "Kestrel"', r'name: "a\"b: --- <x>"')
     front = pages["papers/kestrel.md"].split("---\n")[1]
-    assert yaml.safe_load(front)["title"] == "a&quot;b: --- &lt;x&gt; (ICB 2021)"
+    title = yaml.safe_load(front)["title"]
+    assert title == "a&quot;b: --- &lt;x&gt;: Kestrel: Hovering Attention for Fine-Grained Recognition (ICB 2021)"
+
+
+def test_a_paper_is_searched_by_its_full_title_and_its_authors(pages_after):
+    pages = pages_after(KESTREL, "Ada Falk", "Ada <b>Falk")
+    kestrel, siskin = (yaml.safe_load(pages[f"papers/{i}.md"].split("---\n")[1]) for i in ("kestrel", "siskin"))
+    assert kestrel["title"] == "Kestrel: Hovering Attention for Fine-Grained Recognition (ICB 2021)"
+    assert kestrel["tags"] == ["Ada &lt;b&gt;Falk", "Bo Sperber"]
+    assert siskin["tags"] == ["Carla Zeisig"]
 
 
 def test_a_letter_beyond_the_basic_plane_survives_the_front_matter(pages_after):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 from tools.bibtex import bibtex
@@ -79,11 +80,12 @@ def paper(catalog: Catalog, paper_id: str, runs: Runs) -> Page:
     venue = manifest.venues[entry.venue]
     data = {
         "meta": meta(
-            f"{entry.name or entry.title} ({venue.short} {entry.year})",
+            f"{_full_title(entry)} ({venue.short} {entry.year})",
             entry.summary,
             citation=_citation(catalog, entry),
             jsonld=_jsonld(catalog, paper_id),
-            hide=["navigation"],
+            tags=[escape(author) for author in entry.authors],  # for the search alone: its results print them as they are
+            hide=["navigation", "tags"],
         ),
         "entry": entry,
         "venue": venue,
@@ -170,6 +172,11 @@ def _jsonld(catalog: Catalog, paper_id: str) -> dict[str, Any]:
         "sameAs": [address for address in ids if address],
         "url": catalog.manifest.site + entry_address(catalog, "papers", paper_id),
     }
+
+
+def _full_title(entry: Paper) -> str:
+    """The title, its name first: the search weighs this more than the text."""
+    return entry.title if not entry.name or entry.title.startswith(entry.name) else f"{entry.name}: {entry.title}"
 
 
 def _et_al(authors: list[str]) -> str:
