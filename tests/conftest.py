@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,15 +74,27 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def _served(folder: Path, base: str) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder), base=base)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}{base}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[Path, str], AbstractContextManager[str]]:
+    """Serves a folder below a path as long as a `with` lasts, and gives the address."""
+    return _served
+
+
 @pytest.fixture(scope="session")
 def site_address(built_site: Path, site_base: str) -> Iterator[str]:
     """The address at which the built site is served: ``http://127.0.0.1:41234/finch/``."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(built_site), base=site_base)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}{site_base}"
-        server.shutdown()
-        thread.join()
+    with _served(built_site, site_base) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

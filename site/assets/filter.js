@@ -1,4 +1,6 @@
-/* Filters the list of papers. Without scripts the whole list stands there, and the form stays hidden. */
+/* Filters the papers of all pages of their list. Without scripts this page's stand there, and the form stays hidden. */
+
+import { everyPaper } from "./pages.js";
 
 // Not "q": Material opens its search for that one.
 const FIELDS = ["text", "approach", "venue", "code"];
@@ -23,13 +25,15 @@ function fits(paper, { text, approach, venue, code }) {
   );
 }
 
-function apply(form) {
+/* With nothing to filter by, this page shows its own papers. */
+function apply(form, own) {
   const filter = wanted(form);
+  const filtering = Object.values(filter).some(Boolean);
   let shown = 0;
   for (const list of document.querySelectorAll("ul.papers")) {
     let inYear = 0;
     for (const paper of list.children) {
-      paper.hidden = !fits(paper, filter);
+      paper.hidden = filtering ? !fits(paper, filter) : !own.has(paper);
       inYear += paper.hidden ? 0 : 1;
     }
     list.hidden = inYear === 0;
@@ -37,13 +41,30 @@ function apply(form) {
     shown += inYear;
   }
   const count = form.querySelector("output");
-  count.value = shown === Number(count.dataset.total) ? `${shown} papers` : `${shown} of ${count.dataset.total} papers`;
+  const { total } = count.dataset;
+  count.value = filtering && shown < Number(total) ? `${shown} of ${total} papers` : `${total} papers`;
   document.querySelector(".filter__none").hidden = shown > 0;
-  return filter;
+  for (const part of document.querySelectorAll("[data-of-pages]")) part.hidden = filtering;
 }
 
-function remember(filter) {
-  const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value)).toString();
+/* Filters; where there are further pages, once they are there. */
+async function update(form, own) {
+  const count = form.querySelector("output");
+  const missing = document.querySelectorAll("li.paper").length < Number(count.dataset.total);
+  if (missing && Object.values(wanted(form)).some(Boolean)) {
+    count.value = "Loading all papers …";
+    try {
+      await everyPaper();
+    } catch {
+      count.value = "The other pages can't be loaded";
+      return;
+    }
+  }
+  apply(form, own);
+}
+
+function remember(form) {
+  const query = new URLSearchParams(Object.entries(wanted(form)).filter(([, value]) => value)).toString();
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
 }
 
@@ -54,9 +75,14 @@ function start(form) {
     else if (field) field.value = value;
   }
   form.hidden = false;
-  apply(form);
-  form.addEventListener("input", () => remember(apply(form)));
-  form.addEventListener("reset", () => setTimeout(() => remember(apply(form))));
+  const own = new Set(document.querySelectorAll("li.paper"));
+  const act = () => {
+    remember(form);
+    update(form, own);
+  };
+  update(form, own);
+  form.addEventListener("input", act);
+  form.addEventListener("reset", () => setTimeout(act));
   form.addEventListener("submit", (event) => event.preventDefault());
 }
 

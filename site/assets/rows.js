@@ -1,16 +1,28 @@
-/* Tables whose rows can be filtered, and leaderboards of which two rows are compared. Without scripts the tables stand whole. */
+/* Tables whose rows can be filtered, and leaderboards of which two rows are compared. Without scripts the tables stand as they are. */
+
+import { everyRow } from "./pages.js";
 
 function filterRows(form) {
   const table = document.querySelector(`table[data-rows=${form.dataset.rows}]`);
-  const apply = () => {
-    const wanted = new FormData(form).get("verdict");
-    let shown = 0;
-    for (const row of table.tBodies[0].rows) {
-      row.hidden = Boolean(wanted) && row.dataset.verdict !== wanted;
-      shown += row.hidden ? 0 : 1;
+  const own = new Set(table.tBodies[0].rows);
+  const count = form.querySelector("output");
+  const apply = async () => {
+    const wanted = () => new FormData(form).get("verdict");
+    if (wanted() && table.tBodies[0].rows.length < Number(count.dataset.total)) {
+      try {
+        await everyRow(table);
+      } catch {
+        count.value = "The other pages can't be loaded";
+        return;
+      }
     }
-    const count = form.querySelector("output");
-    count.value = `${shown} of ${count.dataset.total} papers`;
+    let fit = 0;
+    for (const row of table.tBodies[0].rows) {
+      const fits = !wanted() || row.dataset.verdict === wanted();
+      row.hidden = wanted() ? !fits : !own.has(row);
+      fit += fits ? 1 : 0;
+    }
+    count.value = wanted() ? `${fit} of ${count.dataset.total} papers` : `${count.dataset.total} papers`;
   };
   form.hidden = false;
   form.addEventListener("input", apply);
@@ -49,7 +61,7 @@ function twoRows(form) {
     const [one, other] = chosen.map((box) => box.closest("tr"));
     say.value = other ? `${one.dataset.name} and ${other.dataset.name}: ${compare(one, other, Number(form.dataset.images))}.` : invitation;
   };
-  for (const row of table.tBodies[0].rows) {
+  const addBox = (row) => {
     const box = Object.assign(document.createElement("input"), { type: "checkbox", className: "board__choose" });
     box.setAttribute("aria-label", `Compare ${row.dataset.name}`);
     box.addEventListener("change", () => {
@@ -58,7 +70,21 @@ function twoRows(form) {
       show();
     });
     row.cells[0].prepend(box);
-  }
+  };
+  for (const row of table.tBodies[0].rows) addBox(row);
+  const all = form.querySelector("button[data-all]");
+  all?.addEventListener("click", async () => {
+    all.disabled = true;
+    try {
+      await everyRow(table);
+    } catch {
+      say.value = "The other pages can't be loaded.";
+      all.disabled = false;
+      return;
+    }
+    for (const row of table.tBodies[0].rows) if (!row.querySelector("input.board__choose")) addBox(row);
+    for (const part of [all, ...document.querySelectorAll("[data-of-pages]")]) part.hidden = true;
+  });
   form.hidden = false;
   form.addEventListener("reset", () => {
     for (const box of chosen.splice(0)) box.checked = false;

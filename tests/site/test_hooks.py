@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,19 +14,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 MKDOCS = [sys.executable, "-m", "mkdocs"]
 ENVIRONMENT = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """The site's source and tools, on the invented catalog; of the implementations what reads run records."""
-    for name in ("site", "tools", "implementations/common"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
-    shutil.copytree(ROOT / "tests" / "data" / "tree", tmp_path, dirs_exist_ok=True)
-    return tmp_path
 
 
 @pytest.fixture

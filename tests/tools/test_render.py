@@ -63,14 +63,23 @@ def test_rendering_twice_gives_the_same_pages(catalog):
 def test_a_hostile_title_comes_out_as_text(pages_after, hostile):
     pages = pages_after(KESTREL, '"Kestrel: Hovering Attention for Fine-Grained Recognition"', f'"{hostile}"')
     escaped = hostile.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    assert f"<h1>{escaped}</h1>" in pages["papers/kestrel.md"]
+    assert f">{escaped}</h1>" in pages["papers/kestrel.md"]
     assert not [path for path, page in pages.items() if path.endswith((".md", ".html", ".svg")) and "<script" in body(page)]
 
 
 def test_a_title_cannot_break_out_of_the_front_matter(pages_after):
     pages = pages_after(KESTREL, 'name: "Kestrel"', r'name: "a\"b: --- <x>"')
     front = pages["papers/kestrel.md"].split("---\n")[1]
-    assert yaml.safe_load(front)["title"] == "a&quot;b: --- &lt;x&gt; (ICB 2021)"
+    title = yaml.safe_load(front)["title"]
+    assert title == "a&quot;b: --- &lt;x&gt;: Kestrel: Hovering Attention for Fine-Grained Recognition (ICB 2021)"
+
+
+def test_a_paper_is_searched_by_its_full_title_and_its_authors(pages_after):
+    pages = pages_after(KESTREL, "Ada Falk", "Ada <b>Falk")
+    kestrel, siskin = (yaml.safe_load(pages[f"papers/{i}.md"].split("---\n")[1]) for i in ("kestrel", "siskin"))
+    assert kestrel["title"] == "Kestrel: Hovering Attention for Fine-Grained Recognition (ICB 2021)"
+    assert kestrel["tags"] == ["Ada &lt;b&gt;Falk", "Bo Sperber"]
+    assert siskin["tags"] == ["Carla Zeisig"]
 
 
 def test_a_letter_beyond_the_basic_plane_survives_the_front_matter(pages_after):
@@ -273,7 +282,7 @@ def test_either_generator_builds_what_is_written_without_the_hook(tree, tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "site" / "papers" / "kestrel" / "index.html").read_text(encoding="utf-8")
     assert '<meta name="citation_author" content="Ada Falk">' in page
-    assert "<title>Kestrel (ICB 2021) - Aviary</title>" in page
+    assert "<title>Kestrel: Hovering Attention for Fine-Grained Recognition (ICB 2021) - Aviary</title>" in page
     assert '<link rel="canonical" href="https://aviary.example/papers/kestrel/">' in page
     assert "https://code.example/aviary" in page.split("<footer")[1]
     assert "Hovering Attention" in page

@@ -10,7 +10,7 @@ from typing import Any
 from tools.catalog import Catalog
 from tools.exports.table import Claim
 from tools.number import digits
-from tools.pages.addresses import entry_address
+from tools.pages.paging import entry_address
 from tools.pages.records import Runs
 from tools.pages.runs import how_far
 from tools.schema import Protocol
@@ -135,7 +135,7 @@ def _rows(catalog: Catalog, runs: Runs, claims: list[Claim]) -> dict[str, Iterab
         "datasets": (
             {"id": i}
             | one.model_dump(include={"title", "name", "year", "classes", "summary"})
-            | {"page": manifest.site + entry_address("datasets", i), "added": one.added.isoformat()}
+            | {"page": manifest.site + entry_address(catalog, "datasets", i), "added": one.added.isoformat()}
             for i, one in catalog.datasets.items()
         ),
         "splits": (
@@ -196,7 +196,7 @@ def _paper(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any]:
             "doi": paper.ids.doi if paper.ids else None,
             "implementation": paper.implementation.file if paper.implementation else None,
             "carried": how_far(catalog, runs, paper_id)["id"],
-            "page": catalog.manifest.site + entry_address("papers", paper_id),
+            "page": catalog.manifest.site + entry_address(catalog, "papers", paper_id),
             "added": paper.added.isoformat(),
         }
     )

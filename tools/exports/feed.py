@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from tools.catalog import Catalog
-from tools.pages.addresses import entry_address
+from tools.pages.paging import entry_address
 from tools.pages.parts import shown_name
 
 NEWEST = 100
@@ -18,9 +18,10 @@ ADDED = {"papers": "Paper", "datasets": "Dataset", "workshops": "Workshop", "cha
 
 @dataclass(frozen=True)
 class Item:
-    """One line of news: its date, where it leads, what it is, and what it says."""
+    """One line of news: its date, the entry that it is of, where it leads, what it is, and what it says."""
 
     date: datetime.date
+    of: str
     address: str
     what: str
     title: str
@@ -29,7 +30,7 @@ class Item:
 
 def atom(catalog: Catalog) -> str:
     """The feed, the newest item first. Its times are the catalog's dates, at midnight UTC."""
-    items = sorted([*_added(catalog), *_corrected(catalog)], key=lambda item: (-item.date.toordinal(), item.address, item.what))
+    items = sorted([*_added(catalog), *_corrected(catalog)], key=lambda item: (-item.date.toordinal(), item.of, item.what))
     manifest = catalog.manifest
     feed = ElementTree.Element("feed", xmlns="http://www.w3.org/2005/Atom")
     _text(feed, "title", f"{manifest.name}: added and corrected")
@@ -43,7 +44,7 @@ def atom(catalog: Catalog) -> str:
     for item in items[:NEWEST]:
         entry = ElementTree.SubElement(feed, "entry")
         _text(entry, "title", item.title)
-        _text(entry, "id", f"{manifest.site}{item.address}{'&' if '#' in item.address else '#'}{item.what}-{item.date}")
+        _text(entry, "id", f"{manifest.site}feed.xml#{item.what}/{item.of}/{item.date}")  # an entry's address may change
         ElementTree.SubElement(entry, "link", rel="alternate", href=manifest.site + item.address)
         _text(entry, "updated", _time(item.date))
         ElementTree.SubElement(entry, "category", term=item.what)
@@ -54,7 +55,14 @@ def atom(catalog: Catalog) -> str:
 
 def _added(catalog: Catalog) -> list[Item]:
     return [
-        Item(entry.added, entry_address(kind, i), "added", f"{ADDED[kind]} added: {shown_name(entry)}", entry.summary)
+        Item(
+            date=entry.added,
+            of=f"{kind}/{i}",
+            address=entry_address(catalog, kind, i),
+            what="added",
+            title=f"{ADDED[kind]} added: {shown_name(entry)}",
+            summary=entry.summary,
+        )
         for kind, i, entry in catalog.entries()
     ]
 
@@ -67,7 +75,7 @@ def _corrected(catalog: Catalog) -> list[Item]:
         for day, count in days.items():
             said = " ".join(correction.evidence for correction in entry.corrections if correction.date == day)
             title = f"{shown_name(entry)}: {count} correction{'s' * (count > 1)}"
-            found.append(Item(day, entry_address(kind, i), "corrected", title, said))
+            found.append(Item(day, f"{kind}/{i}", entry_address(catalog, kind, i), "corrected", title, said))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.catalog import Catalog
 from tools.number import digits
-from tools.pages.addresses import entry_address
+from tools.pages.paging import entry_address
 from tools.pages.records import Runs
 from tools.pages.runs import how_far
 from tools.schema import Paper, Protocol, Result, ResultSource
@@ -90,7 +90,7 @@ def _row(catalog: Catalog, claim: Claim) -> dict[str, Any]:
         "carried": claim.carried,
         "sources": "; ".join(map(_source, result.sources)),
         "note": result.note,
-        "page": catalog.manifest.site + entry_address("papers", claim.paper_id),
+        "page": catalog.manifest.site + entry_address(catalog, "papers", claim.paper_id),
     }
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from tools.catalog import Catalog
 from tools.exports.table import Claim
 from tools.number import Number
-from tools.pages.addresses import entry_address
+from tools.pages.paging import entry_address
 from tools.schema import KINDS
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
@@ -34,7 +34,7 @@ def as_json(catalog: Catalog, claims: list[Claim]) -> str:
 
 
 def _entry(catalog: Catalog, kind: str, entry_id: str, claims: dict[str, list[Claim]]) -> dict[str, Any]:
-    data = plain(getattr(catalog, kind)[entry_id]) | {"page": catalog.manifest.site + entry_address(kind, entry_id)}
+    data = plain(getattr(catalog, kind)[entry_id]) | {"page": catalog.manifest.site + entry_address(catalog, kind, entry_id)}
     for result, claim in zip(data.get("results", ()), claims[entry_id] if kind == "papers" else (), strict=True):
         result["level"] = claim.level.id
         if claim.level.reason:

@@ -7,24 +7,27 @@ from pathlib import Path
 
 from tools.catalog import Catalog
 from tools.pages import attention, badges, checks, data, lists, papers, rules
-from tools.pages.addresses import Page, entry_address
+from tools.pages.addresses import Page
+from tools.pages.paging import entry_address
 from tools.pages.records import Runs
 
 
 def all_pages(catalog: Catalog, runs: Runs) -> Iterator[Page]:
     """Every rendered page; `runs` are our own, from their records."""
     yield lists.home(catalog, runs)
-    yield papers.papers(catalog)
+    yield from papers.papers(catalog)
     yield from (papers.paper(catalog, paper_id, runs) for paper_id in catalog.papers)
-    yield data.leaderboards(catalog, runs)
-    yield from (data.leaderboard(catalog, runs, index) for index in range(len(catalog.manifest.leaderboards)))
-    yield lists.approaches(catalog)
-    yield data.datasets(catalog)
-    yield from (data.dataset(catalog, dataset_id, runs) for dataset_id in catalog.datasets)
-    yield lists.events(catalog)
-    yield lists.surveys(catalog)
-    yield lists.corrections(catalog)
-    yield checks.checks(catalog, runs)
+    yield from data.leaderboards(catalog, runs)
+    for board in catalog.manifest.leaderboards:
+        yield from data.leaderboard(catalog, runs, board)
+    yield from lists.approaches(catalog)
+    yield from data.datasets(catalog, runs)
+    for dataset_id in catalog.datasets:
+        yield from data.dataset(catalog, dataset_id, runs)
+    yield from lists.workshops_and_challenges(catalog)
+    yield from lists.survey_list(catalog)
+    yield from lists.corrections(catalog)
+    yield from checks.checks(catalog, runs)
     yield checks.side_by_side(catalog, runs)
     yield attention.attention(catalog, runs)
     yield rules.rules()
@@ -44,4 +47,4 @@ def redirects(catalog: Catalog) -> Iterator[tuple[str, str]]:
     """The pages of former ids, and where below the site's address they lead to."""
     for kind, entry_id, entry in catalog.entries():
         for old in entry.formerly or ():
-            yield f"{kind}/{old}/index.html", entry_address(kind, entry_id)
+            yield f"{kind}/{old}/index.html", entry_address(catalog, kind, entry_id)

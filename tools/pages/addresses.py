@@ -28,13 +28,6 @@ def relative(here: str, target: str) -> str:
     return found + ("/" if path.endswith("/") or not path else "") + hash_sign + anchor
 
 
-def entry_address(kind: str, entry_id: str) -> str:
-    """Where an entry is shown, below the site's address."""
-    if kind in ("papers", "datasets"):
-        return f"{kind}/{entry_id}/"
-    return f"surveys/#{entry_id}" if kind == "surveys" else f"workshops-and-challenges/#{entry_id}"
-
-
 def issue(catalog: Catalog, title: str, body: str) -> str:
     """The address of a form for a new issue, filled in."""
     return f"{catalog.manifest.repository}/issues/new?{urlencode({'title': title, 'body': body})}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from tools.carried import CARRIED
 from tools.catalog import ROOT, Catalog
 from tools.number import digits
 from tools.pages.addresses import Page, meta
+from tools.pages.paging import Part, grouped, paged, starts
 from tools.pages.records import Runs
 from tools.pages.rows import badge
 from tools.pages.runs import how_far, on_dataset, plot
@@ -20,21 +23,40 @@ SIMULATION = ROOT / "site" / "coverage.json"
 DATASET = "synthetic-finches"
 
 
-def checks(catalog: Catalog, runs: Runs) -> Page:
-    """All verdicts, the newest papers first; every record with what was found; and what the words mean."""
-    implemented = [(paper_id, entry) for paper_id, entry in catalog.papers.items() if entry.implementation]
-    newest = sorted(implemented, key=lambda item: (-item[1].added.toordinal(), -item[1].year, item[0]))
-    rows = [_verdict(catalog, runs, paper_id) for paper_id, _ in newest]
-    data = {
-        "meta": meta("Checks", "Which numbers were held against their evidence, and what came out.", hide=["navigation"]),
-        "rechecked": runs.verdicts is not None,
-        "rows": rows,
-        "verdicts": [(name, text.split("\n")[0]) for name, text in MEANINGS.items()],
-        "records": _records(runs),
-        "carried": CARRIED,
-        "levels": catalog.manifest.levels,
-    }
-    return "checks.md", "checks.md.j2", data
+def checks(catalog: Catalog, runs: Runs) -> Iterator[Page]:
+    """All verdicts, the newest papers first; what the words mean; and every paper's records with what was found."""
+    records = _records(runs)
+    for part in _parts(catalog, runs):
+        shown = {table: [paper_id for _, paper_id in rows] for table, rows in grouped(part.items, _table)}
+        data = {
+            "meta": part.meta(
+                "Checks", "Which numbers were held against their evidence, and what came out.", hide=["navigation"]
+            ),
+            "part": part,
+            "rechecked": runs.verdicts is not None,
+            "rows": [_verdict(catalog, runs, paper_id) for paper_id in shown.get("verdicts", ())],
+            "count": len(_implemented(catalog)),
+            "verdicts": [(name, text.split("\n")[0]) for name, text in MEANINGS.items()],
+            "records": [records[paper_id] for paper_id in shown.get("records", ())],
+            "carried": CARRIED,
+            "levels": catalog.manifest.levels,
+        }
+        yield part.path, "checks.md.j2", data
+
+
+def _implemented(catalog: Catalog) -> list[str]:
+    """The papers with an implementation, those that were added last first."""
+    found = [(paper_id, entry) for paper_id, entry in catalog.papers.items() if entry.implementation]
+    return [i for i, _ in sorted(found, key=lambda item: (-item[1].added.toordinal(), -item[1].year, item[0]))]
+
+
+def _parts(catalog: Catalog, runs: Runs) -> list[Part]:
+    """Pages of (table, paper): the verdicts, then the records."""
+    return paged("checks.md", [*(("verdicts", i) for i in _implemented(catalog)), *(("records", i) for i in runs.records)])
+
+
+def _table(row: tuple[str, str]) -> str:
+    return row[0]
 
 
 def _verdict(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any]:
@@ -55,23 +77,23 @@ def _verdict(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any]:
     }
 
 
-def _records(runs: Runs) -> list[dict[str, Any]]:
+def _records(runs: Runs) -> dict[str, dict[str, Any]]:
     """A row a paper: how many records, how many with nothing wrong, how many of these couldn't be held against the code."""
-    rows = []
+    rows, of_paper = {}, defaultdict(list)
+    for state in runs.verdicts.records.values() if runs.verdicts else ():
+        of_paper[state.paper].append(state)
     for paper_id, records in runs.records.items():
-        states = [state for state in runs.verdicts.records.values() if state.paper == paper_id] if runs.verdicts else []
+        states = of_paper[paper_id]
         wrong = [(Path(state.file).name, finding.message) for state in states for finding in state.findings]
         sound = [state for state in states if not state.findings]
         unchecked = sum(state.unchecked is not None for state in sound)
-        rows.append(
-            {
-                "paper": paper_id,
-                "count": len(records),
-                "valid": len(sound) - unchecked,
-                "unchecked": unchecked,
-                "wrong": wrong,
-            }
-        )
+        rows[paper_id] = {
+            "paper": paper_id,
+            "count": len(records),
+            "valid": len(sound) - unchecked,
+            "unchecked": unchecked,
+            "wrong": wrong,
+        }
     return rows
 
 
@@ -94,6 +116,7 @@ def side_by_side(catalog: Catalog, runs: Runs) -> Page:
         "plots": [(backbone, drawn) for backbone, drawn in plots if drawn],
         "methods": sum(row.adjusted is not None for comparison in runs.comparisons for row in comparison.methods),
         "left_out": len(runs.wrong),
+        "records_at": starts(_parts(catalog, runs), _table).get("records", "checks/") + "#records",
         "simulated": simulated,
         "least": 100 * min(cell["expected"] for cell in simulated["cells"]),
         "least_run": 100 * min(cell["one_more_run"] for cell in simulated["cells"]),

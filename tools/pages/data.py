@@ -2,67 +2,76 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import groupby
-from typing import Any
+from collections.abc import Iterator
 
 from tools.catalog import Catalog
-from tools.pages.addresses import Page, issue, meta
-from tools.pages.parts import board_card, board_rows, show_correction, show_link
+from tools.manifest import Leaderboard
+from tools.pages.addresses import Page, issue
+from tools.pages.paging import grouped, paged
+from tools.pages.parts import Rows, board_card, boards, rows_on, show_correction, show_link, shown_name
 from tools.pages.records import Runs
-from tools.pages.rows import board_row
 from tools.pages.runs import on_dataset
 
 
-def leaderboards(catalog: Catalog, runs: Runs) -> Page:
+def leaderboards(catalog: Catalog, runs: Runs) -> Iterator[Page]:
     """The list of leaderboards."""
-    data = {
-        "meta": meta(
-            "Leaderboards", "One table of results a dataset, each with its protocol and its sources.", hide=["navigation", "toc"]
-        ),
-        "boards": [board_card(catalog, runs, board.dataset) for board in catalog.manifest.leaderboards],
-    }
-    return "leaderboards/index.md", "leaderboards.md.j2", data
+    for part in paged("leaderboards/index.md", catalog.manifest.leaderboards):
+        data = {
+            "meta": part.meta(
+                "Leaderboards",
+                "One table of results a dataset, each with its protocol and its sources.",
+                hide=["navigation", "toc"],
+            ),
+            "part": part,
+            "boards": [board_card(catalog, runs, board.dataset) for board in part.items],
+        }
+        yield part.path, "leaderboards.md.j2", data
 
 
-def leaderboard(catalog: Catalog, runs: Runs, index: int) -> Page:
-    """One dataset's results, the best first, without ranks."""
-    board = catalog.manifest.leaderboards[index]
+def leaderboard(catalog: Catalog, runs: Runs, board: Leaderboard) -> Iterator[Page]:
+    """One dataset's results, the best first. Ranks are those among all rows, whatever page they stand on."""
     metric, entry = catalog.manifest.metrics[board.metric], catalog.datasets[board.dataset]
-    data = {
-        "meta": meta(
-            f"{entry.name or entry.title} leaderboard",
-            f"Results on {entry.name or entry.title}, each with its protocol and its sources.",
-            hide=["navigation", "toc"],
-        ),
-        "dataset_id": board.dataset,
-        "dataset": entry,
-        "metric": metric,
-        "split": board.split,
-        "images": entry.splits[board.split],
-        "rows": board_rows(catalog, runs, board.dataset),
-    }
-    return f"leaderboards/{board.dataset}.md", "leaderboard.md.j2", data
+    rows = boards(catalog, runs)[board.dataset]
+    for part in paged(f"leaderboards/{board.dataset}.md", rows):
+        data = {
+            "meta": part.meta(
+                f"{shown_name(entry)} leaderboard",
+                f"Results on {shown_name(entry)}, each with its protocol and its sources.",
+                hide=["navigation", "toc"],
+            ),
+            "part": part,
+            "dataset_id": board.dataset,
+            "dataset": entry,
+            "metric": metric,
+            "split": board.split,
+            "images": entry.splits[board.split],
+            "ranked": any(row["rank"] for row in rows),
+        }
+        yield part.path, "leaderboard.md.j2", data
 
 
-def datasets(catalog: Catalog) -> Page:
-    """All datasets with their numbers."""
-    boards = {board.dataset for board in catalog.manifest.leaderboards}
-    used = Counter(result.dataset for paper in catalog.papers.values() for result in paper.results or ())
-    data = {
-        "meta": meta("Datasets", f"{len(catalog.datasets)} datasets of fine-grained classification.", hide=["navigation", "toc"]),
-        "rows": [
-            {
-                "id": i,
-                "entry": d,
-                "images": _images(d.splits),
-                "results": used[i],
-                "board": i in boards,
-            }
-            for i, d in sorted(catalog.datasets.items(), key=lambda item: (-used[item[0]], item[0]))
-        ],
-    }
-    return "datasets/index.md", "datasets.md.j2", data
+def datasets(catalog: Catalog, runs: Runs) -> Iterator[Page]:
+    """All datasets with their numbers, those with the most results first."""
+    results = {dataset_id: len(rows_on(catalog, runs).get(dataset_id, ())) for dataset_id in catalog.datasets}
+    ordered = sorted(catalog.datasets.items(), key=lambda item: (-results[item[0]], item[0]))
+    for part in paged("datasets/index.md", ordered):
+        data = {
+            "meta": part.meta(
+                "Datasets", f"{len(catalog.datasets)} datasets of fine-grained classification.", hide=["navigation", "toc"]
+            ),
+            "part": part,
+            "rows": [
+                {
+                    "id": i,
+                    "entry": d,
+                    "images": _images(d.splits),
+                    "results": results[i],
+                    "board": i in boards(catalog, runs),
+                }
+                for i, d in part.items
+            ],
+        }
+        yield part.path, "datasets.md.j2", data
 
 
 def _images(splits: dict[str, int]) -> int:
@@ -70,27 +79,27 @@ def _images(splits: dict[str, int]) -> int:
     return sum(number for split, number in splits.items() if split != "trainval" or "train" not in splits)
 
 
-def dataset(catalog: Catalog, dataset_id: str, runs: Runs) -> Page:
-    """One dataset: numbers, files, pitfalls, and the results on it."""
+def dataset(catalog: Catalog, dataset_id: str, runs: Runs) -> Iterator[Page]:
+    """One dataset: numbers, files, pitfalls, and the results on it, of which further pages have the rest."""
     entry = catalog.datasets[dataset_id]
-    rows = [board_row(catalog, runs, i, r) for i, p in catalog.papers.items() for r in p.results or () if r.dataset == dataset_id]
-    data = {
-        "meta": meta(entry.name or entry.title, entry.summary, hide=["navigation"]),
-        "id": dataset_id,
-        "entry": entry,
-        "venue": catalog.manifest.venues[entry.venue] if entry.venue else None,
-        "links": [show_link(link) for link in entry.links or ()],
-        "has_board": any(board.dataset == dataset_id for board in catalog.manifest.leaderboards),
-        "groups": _by_labels(rows),
-        "runs": on_dataset(catalog, runs, dataset_id),
-        "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
-        "list": catalog.manifest.seed_list,
-        "report": issue(catalog, f"{entry.name or entry.title}: ", f"Entry: catalog/datasets/{dataset_id}.yaml\n\n"),
-    }
-    return f"datasets/{dataset_id}.md", "dataset.md.j2", data
+    for part in paged(f"datasets/{dataset_id}.md", _by_labels(rows_on(catalog, runs).get(dataset_id, []))):
+        data = {
+            "meta": part.meta(shown_name(entry), entry.summary, hide=["navigation"]),
+            "part": part,
+            "id": dataset_id,
+            "entry": entry,
+            "venue": catalog.manifest.venues[entry.venue] if entry.venue else None,
+            "links": [show_link(link) for link in entry.links or ()],
+            "has_board": dataset_id in boards(catalog, runs),
+            "groups": grouped(part.items, lambda row: row["labels"]),
+            "runs": on_dataset(catalog, runs, dataset_id),
+            "corrections": [show_correction(catalog, correction) for correction in entry.corrections or ()],
+            "list": catalog.manifest.seed_list,
+            "report": issue(catalog, f"{shown_name(entry)}: ", f"Entry: catalog/datasets/{dataset_id}.yaml\n\n"),
+        }
+        yield part.path, "dataset.md.j2", data
 
 
-def _by_labels(rows: list[dict[str, Any]]) -> list[tuple[str | None, list[dict[str, Any]]]]:
+def _by_labels(rows: Rows) -> Rows:
     """Rows by the level of their labels, the finest first: a coarser level is another task, and its values another column."""
-    ordered = sorted(rows, key=lambda row: (row["labels"] or "", -row["number"], row["method"].casefold()))
-    return [(labels, list(group)) for labels, group in groupby(ordered, key=lambda row: row["labels"])]
+    return sorted(rows, key=lambda row: (row["labels"] or "", -row["number"], row["method"].casefold()))

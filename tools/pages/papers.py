@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from html import escape
 from typing import Any
 
 from tools.bibtex import bibtex, citation_keys
 from tools.catalog import Catalog
-from tools.pages.addresses import Page, entry_address, issue, meta
+from tools.pages.addresses import Page, issue, meta
+from tools.pages.paging import entry_address, grouped, paged, starts
 from tools.pages.parts import show_correction, show_link
 from tools.pages.records import Runs
 from tools.pages.rows import badge, claim_row, protocol_row
@@ -16,23 +19,41 @@ from tools.pages.strips import strip
 from tools.protocols import claimed
 from tools.schema import Paper
 
+Numbered = tuple[str, Paper]
+"""A paper with its id."""
 
-def papers(catalog: Catalog) -> Page:
+
+def papers(catalog: Catalog) -> Iterator[Page]:
     """All papers by year, newest first, with what the filter looks at."""
-    years: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for paper_id, entry in sorted(catalog.papers.items(), key=lambda item: (-item[1].year, item[1].title.casefold())):
-        years[entry.year].append(paper_card(catalog, paper_id, entry))
-    used = {card["venue"] for cards in years.values() for card in cards}
-    data = {
-        "meta": meta(
-            "Papers", f"{len(catalog.papers)} papers on fine-grained visual classification, by year.", hide=["navigation"]
-        ),
-        "years": years,
-        "count": len(catalog.papers),
-        "approaches": catalog.manifest.approaches,
-        "venues": {venue_id: venue for venue_id, venue in catalog.manifest.venues.items() if venue_id in used},
-    }
-    return "papers/index.md", "papers.md.j2", data
+    used = {entry.venue for entry in catalog.papers.values()}
+    parts = paged("papers/index.md", by_year(catalog))
+    for part in parts:
+        data = {
+            "meta": part.meta(
+                "Papers", f"{len(catalog.papers)} papers on fine-grained visual classification, by year.", hide=["navigation"]
+            ),
+            "part": part,
+            "years": years(catalog, part.items),
+            "starts": starts(parts, _year),
+            "approaches": catalog.manifest.approaches,
+            "venues": {venue_id: venue for venue_id, venue in catalog.manifest.venues.items() if venue_id in used},
+        }
+        yield part.path, "papers.md.j2", data
+
+
+def _year(item: Numbered) -> int:
+    return item[1].year
+
+
+@lru_cache(maxsize=1)
+def by_year(catalog: Catalog) -> list[Numbered]:
+    """All papers, the newest first."""
+    return sorted(catalog.papers.items(), key=lambda item: (-item[1].year, item[1].title.casefold()))
+
+
+def years(catalog: Catalog, items: Sequence[Numbered]) -> list[tuple[int, list[dict[str, Any]]]]:
+    """The cards of papers under their years."""
+    return [(year, [paper_card(catalog, *item) for item in found]) for year, found in grouped(items, _year)]
 
 
 def paper_card(catalog: Catalog, paper_id: str, entry: Paper) -> dict[str, Any]:
@@ -59,11 +80,12 @@ def paper(catalog: Catalog, paper_id: str, runs: Runs) -> Page:
     venue = manifest.venues[entry.venue]
     data = {
         "meta": meta(
-            f"{entry.name or entry.title} ({venue.short} {entry.year})",
+            f"{_full_title(entry)} ({venue.short} {entry.year})",
             entry.summary,
             citation=_citation(catalog, entry),
             jsonld=_jsonld(catalog, paper_id),
-            hide=["navigation"],
+            tags=[escape(author) for author in entry.authors],  # for the search alone: its results print them as they are
+            hide=["navigation", "tags"],
         ),
         "entry": entry,
         "venue": venue,
@@ -148,8 +170,13 @@ def _jsonld(catalog: Catalog, paper_id: str) -> dict[str, Any]:
         "datePublished": str(entry.year),
         "isPartOf": {"@type": "PublicationVolume", "name": catalog.manifest.venues[entry.venue].name},
         "sameAs": [address for address in ids if address],
-        "url": catalog.manifest.site + entry_address("papers", paper_id),
+        "url": catalog.manifest.site + entry_address(catalog, "papers", paper_id),
     }
+
+
+def _full_title(entry: Paper) -> str:
+    """The title, its name first: the search weighs this more than the text."""
+    return entry.title if not entry.name or entry.title.startswith(entry.name) else f"{entry.name}: {entry.title}"
 
 
 def _et_al(authors: list[str]) -> str:

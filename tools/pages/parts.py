@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import lru_cache
 from typing import Any
 
 from tools.catalog import Catalog
-from tools.pages.addresses import entry_address
+from tools.manifest import Leaderboard
+from tools.pages.paging import entry_address
 from tools.pages.records import Runs
 from tools.pages.rows import board_row, spelled
 from tools.protocols import facts
@@ -63,7 +66,7 @@ def show_correction(catalog: Catalog, correction: Correction) -> dict[str, Any]:
 def all_corrections(catalog: Catalog) -> list[dict[str, Any]]:
     """The corrections of all entries, and of the list as a whole."""
     found = [
-        show_correction(catalog, correction) | {"of": shown_name(entry), "address": entry_address(kind, entry_id)}
+        show_correction(catalog, correction) | {"of": shown_name(entry), "address": entry_address(catalog, kind, entry_id)}
         for kind, entry_id, entry in catalog.entries()
         for correction in entry.corrections or ()
     ]
@@ -76,28 +79,44 @@ def shown_name(entry: Entry) -> str:
     return entry.name or entry.title
 
 
-def board_rows(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
+Rows = list[dict[str, Any]]
+
+
+@lru_cache(maxsize=1)
+def rows_on(catalog: Catalog, runs: Runs) -> dict[str, Rows]:
+    """The rows of all results on each dataset, found in one pass; each has its `result`."""
+    found: dict[str, Rows] = defaultdict(list)
+    for paper_id, entry in catalog.papers.items():
+        for result in entry.results or ():
+            found[result.dataset].append(board_row(catalog, runs, paper_id, result) | {"result": result})
+    return found
+
+
+@lru_cache(maxsize=1)
+def boards(catalog: Catalog, runs: Runs) -> dict[str, Rows]:
+    """The rows of all leaderboards, by their dataset."""
+    return {board.dataset: _board_rows(catalog, runs, board) for board in catalog.manifest.leaderboards}
+
+
+def _board_rows(catalog: Catalog, runs: Runs, board: Leaderboard) -> Rows:
     """A leaderboard's rows, the best first: its dataset, metric and finest labels, on its split or on one that isn't stated."""
-    board = next(b for b in catalog.manifest.leaderboards if b.dataset == dataset_id)
     better = -1 if catalog.manifest.metrics[board.metric].direction == "higher" else 1
     chosen = [
-        (paper_id, result)
-        for paper_id, entry in catalog.papers.items()
-        for result in entry.results or ()
-        if (result.dataset, result.metric, result.labels) == (board.dataset, board.metric, None)
-        and result.split in (board.split, None)
+        row
+        for row in rows_on(catalog, runs).get(board.dataset, [])
+        if (row["result"].metric, row["labels"]) == (board.metric, None) and row["split"] in (board.split, None)
     ]
-    places = ranks(catalog, [result for _, result in chosen], board.split)
+    places = ranks(catalog, [row["result"] for row in chosen], board.split)
     rows = [
-        board_row(catalog, runs, paper_id, result)
+        row
         | {
             "rank": place,
-            "of_seeds": of_seeds(result),
-            "lacks": unknown(result),
-            "facts": facts(result),
-            "corrections": _corrected(catalog, paper_id, result),
+            "of_seeds": of_seeds(row["result"]),
+            "lacks": unknown(row["result"]),
+            "facts": facts(row["result"]),
+            "corrections": _corrected(catalog, row["paper"], row["result"]),
         }
-        for (paper_id, result), place in zip(chosen, places, strict=True)
+        for row, place in zip(chosen, places, strict=True)
     ]
     return sorted(rows, key=lambda row: (better * row["number"], row["method"].casefold()))
 
@@ -111,7 +130,7 @@ def _corrected(catalog: Catalog, paper_id: str, result: Result) -> list[dict[str
 
 def board_card(catalog: Catalog, runs: Runs, dataset_id: str) -> dict[str, Any]:
     """A leaderboard in a list of them."""
-    rows = board_rows(catalog, runs, dataset_id)
+    rows = boards(catalog, runs)[dataset_id]
     entry = catalog.datasets[dataset_id]
     sourced = sum(row["level"]["id"] != "listed" for row in rows)
     return {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from implementations.common.comparison import Comparison, compare
@@ -16,9 +17,12 @@ from tools.trust import Run
 from tools.verdicts import Verdicts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Runs:
-    """The run records of each paper, where the repository is that they lie in, and the verdicts that belong to them."""
+    """The run records of each paper, where the repository is that they lie in, and the verdicts that belong to them.
+
+    One is equal to itself alone, so that what is computed of it can be kept.
+    """
 
     root: Path | None = None
     records: Mapping[str, list[tuple[Path, Record]]] = field(default_factory=dict)
@@ -29,6 +33,23 @@ class Runs:
     def comparisons(self) -> list[Comparison]:
         """What can be set side by side."""
         return compare(record for paper_id in self.records for record in self.valid(paper_id))
+
+    @cached_property
+    def methods(self) -> int:
+        """How many methods were compared with the baseline, over all comparisons."""
+        return sum(len(comparison.methods) for comparison in self.comparisons)
+
+    @cached_property
+    def _compared(self) -> dict[str, list[Comparison]]:
+        found: dict[str, list[Comparison]] = defaultdict(list)
+        for comparison in self.comparisons:
+            for paper_id in dict.fromkeys(row.paper for row in comparison.rows):
+                found[paper_id].append(comparison)
+        return found
+
+    def compared(self, paper_id: str) -> list[Comparison]:
+        """The comparisons that a paper's runs are part of."""
+        return self._compared.get(paper_id, [])
 
     @cached_property
     def wrong(self) -> set[str]:
@@ -65,11 +86,19 @@ class Runs:
 
     def of(self, catalog: Catalog, paper_id: str) -> list[Run]:
         """A paper's valid runs as the trust in its claims sees them: values in percent, with their protocol."""
-        return [
+        return _as_claims(self, catalog).get(paper_id, [])
+
+
+@lru_cache(maxsize=1)
+def _as_claims(runs: Runs, catalog: Catalog) -> dict[str, list[Run]]:
+    return {
+        paper_id: [
             Run(100 * record.outcome.top1, facts_of_record(record, catalog.manifest, catalog.datasets))
-            for record in self.valid(paper_id)
+            for record in runs.valid(paper_id)
             if record.label is None
         ]
+        for paper_id in runs.records
+    }
 
 
 def read_runs(root: Path) -> Runs:

@@ -28,7 +28,7 @@ def implementation(catalog: Catalog, runs: Runs, paper_id: str, entry: Paper) ->
         return None
     path = (runs.root / entry.implementation.file) if runs.root else None
     source = path.read_text(encoding="utf-8") if path and path.is_file() else None
-    groups = [_group(catalog, runs, comparison, paper_id) for comparison in runs.comparisons if _has(comparison, paper_id)]
+    groups = [_group(catalog, runs, comparison, paper_id) for comparison in runs.compared(paper_id)]
     return {
         "file": entry.implementation.file,
         "module": entry.implementation.file.removesuffix(".py").replace("/", "."),
@@ -56,7 +56,7 @@ def how_far(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, str]:
 
 def _repeat(runs: Runs, paper_id: str) -> str | None:
     """The command that makes the first of a paper's runs on finches again, all seeds of them."""
-    own = next((row for comparison in runs.comparisons if (row := comparison.row(paper_id))), None)
+    own = next((row for comparison in runs.compared(paper_id) if (row := comparison.row(paper_id))), None)
     if own is None:
         return None
     first = own.runs[0]
@@ -82,10 +82,6 @@ def _claim(catalog: Catalog, entry: Paper) -> dict[str, Any] | None:
     }
 
 
-def _has(comparison: Comparison, paper_id: str) -> bool:
-    return any(row.paper == paper_id for row in comparison.rows)
-
-
 def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) -> dict[str, Any]:
     """A paper's runs under one budget, beside the baseline's."""
     own, baseline = comparison.row(paper_id), comparison.row(BASELINE)
@@ -102,7 +98,7 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
         "rows": [_seed(record, of_seed.get(record.seed)) for record in own.runs] if own else [],
         "mean": shown(own) if own else None,
         "baseline": shown(baseline) if of_seed else None,
-        "methods": sum(len(one.methods) for one in runs.comparisons),
+        "methods": runs.methods,
         "ablations": [shown(row) for row in ablations],
         "facts": _facts(first),
         "trials": first.trials,

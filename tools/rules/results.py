@@ -95,9 +95,9 @@ def source_order(draft: Draft) -> Iterator[Problem]:
 def reachable(draft: Draft) -> Iterator[Problem]:
     """A claimed accuracy that no number of right answers gives on that many test images (the GRIM test).
 
-    On 5,794 images an image is 0.017 points: about one two-digit percentage in eight can't come out, rounded or cut off. Such a value
-    was measured on other images, averaged (over seeds, classes or devices), or mistyped. Checked only where a single image is
-    more than the last digit, for shares of a split's images, and for values that aren't said to be means.
+    On 5,794 images an image is 0.017 points: about one two-digit percentage in eight can't come out, rounded or cut off. Such
+    a value was measured on other images, averaged (over seeds, classes or devices), or mistyped. Checked only where a single
+    image is more than the last digit, for shares of a split's images, and for values that aren't said to be means.
     Compare the value with its source, and the split with what was measured on; where it is a mean, give `runs` or `sd`, where
     fewer images were scored, `images`.
     """
