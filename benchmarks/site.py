@@ -76,25 +76,24 @@ def run(root: Path, *module: str) -> None:
 # ------------------------------------------------------------------------------------------------------------- the builds
 
 
-def write_references(root: Path) -> dict[str, Path]:
-    """The configurations of both references, beside the folders of their pages."""
-    rendered, plain = root / "rendered", root / "plain"
-    run(root, "tools.render", "--out", str(rendered))
-    shutil.copytree(rendered / "assets", plain / "assets")
-    plain_docs(rendered, plain)
-    config = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
-    config |= {"site_url": yaml.safe_load((root / "catalog.yaml").read_text(encoding="utf-8"))["site"]}
-    del config["hooks"]
-    # Links between its pages are those of ours, to addresses and not to files: MkDocs leaves them as they are.
-    simple = config | {
+def write_references(root: Path) -> list[Path]:
+    """The configurations of both references, plain and rendered, beside the folders of their pages."""
+    folder = root / "references"
+    run(root, "tools.render", "--out", str(folder / "rendered"))
+    shutil.copytree(folder / "rendered" / "assets", folder / "plain" / "assets")
+    plain_docs(folder / "rendered", folder / "plain")
+    # For a generator without our hook tools.render writes the configuration too.
+    config = yaml.safe_load((folder / "mkdocs.yml").read_text(encoding="utf-8"))
+    # Links between plain pages are ours, to addresses and not to files: MkDocs is to leave them as they are.
+    plain = config | {
         "theme": {name: value for name, value in config["theme"].items() if name != "custom_dir"},
         "validation": {"links": {"unrecognized_links": "ignore", "anchors": "ignore"}},
     }
-    files = {}
-    for name, chosen, docs in (("plain", simple, plain), ("rendered", config, rendered)):
-        files[name] = root / f"{name}.yml"
-        chosen |= {"docs_dir": str(docs), "site_dir": str(root / "build" / name)}
-        files[name].write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
+    files = []
+    for name, chosen in (("plain", plain), ("rendered", config)):
+        files.append(folder / f"{name}.yml")
+        chosen |= {"docs_dir": name, "site_dir": str(root / "build" / name)}
+        files[-1].write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
     return files
 
 
@@ -106,7 +105,7 @@ def measure_builds(sizes: list[int], count: int) -> None:
             with working(f"{papers:,} papers: writing and rendering them"):
                 root = copied(Path(folder), papers)
                 references = write_references(root)
-            configs = [root / "mkdocs.yml", *references.values()]
+            configs = [root / "mkdocs.yml", *references]
             builds = [
                 lambda file=file, root=root: run(root, "mkdocs", "build", "--clean", "--quiet", "-f", str(file))
                 for file in configs

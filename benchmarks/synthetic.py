@@ -4,7 +4,8 @@
 
 Vocabulary, datasets, surveys and events are the real ones. A synthetic paper has the form of a real one (its results, sources,
 corrections), so that sizes and rules are as in earnest; what tells a paper from another is its own. It has no implementation,
-since the code isn't beside it. The same seed gives the same bytes, and the catalog has no problem that `make check` would find.
+since the code isn't beside it. The same seed gives the same bytes, and `make check` finds nothing in the catalog, no warning
+and no note either.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 from tools.catalog import ROOT
 from tools.draft import MANIFEST
 from tools.normalize import write
-from tools.number import Number
+from tools.number import Number, digits
 from tools.reading import read
 from tools.schema import KINDS, Paper
 
@@ -118,16 +119,21 @@ def _replaced(value: Any, words: dict[str, str]) -> Any:
 
 
 def _shifted(paper: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    """A paper with all of its values lowered by the same, so that what agreed still agrees."""
+    """A paper with its values lowered by the same, so that what agreed still agrees.
+
+    Those with more than one decimal stay: of some 5,000 test images not every such share is a number of images.
+    """
     parts = [part for name in MEASURED for part in paper.get(name) or ()]
-    lowest = min((value for part in parts for value in (part["value"], *part.get("runs", ()))), default=0.0)
+    lowest = min((value for part in parts for value in _values(part)), default=0.0)
     shift = Decimal(rng.randint(0, min(50, int(10 * lowest)))) / 10
 
     def lower(value: float) -> Number:
-        text = str(Decimal(value.text if isinstance(value, Number) else str(value)) - shift)
+        text = str(Decimal(digits(value)) - shift)
         return Number.of(float(text), text)
 
     def lowered(part: dict[str, Any]) -> dict[str, Any]:
+        if not all(re.fullmatch(r"\d+\.\d", digits(value)) for value in _values(part)):
+            return part
         part = part | {"value": lower(part["value"])}
         if "runs" in part:
             part["runs"] = [lower(run) for run in part["runs"]]
@@ -136,6 +142,11 @@ def _shifted(paper: dict[str, Any], rng: random.Random) -> dict[str, Any]:
         return part
 
     return paper | {name: [lowered(part) for part in paper[name]] for name in MEASURED if name in paper}
+
+
+def _values(part: dict[str, Any]) -> list[float]:
+    """All numbers of a result or a reproduction that are in its metric's unit."""
+    return [part["value"], *part.get("runs", ()), *(source["value"] for source in part.get("sources", ()))]
 
 
 def main() -> int:

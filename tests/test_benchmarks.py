@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def catalog(folder: Path) -> Catalog:
     catalog, problems = load(folder)
-    assert catalog is not None, "\n".join(map(str, problems))
+    assert not problems, "\n".join(map(str, problems))
     return catalog
 
 
@@ -85,7 +85,7 @@ def test_synthetic_values_are_varied_and_none_is_lost(catalog):
 
     real, ours = values(load()[0]), values(catalog)
     assert sum(map(len, ours)) == 4 * sum(map(len, real))
-    assert len({value for paper in ours for value in paper}) > 2 * len({value for paper in real for value in paper})
+    assert len({value for paper in ours for value in paper}) > 1.5 * len({value for paper in real for value in paper})
 
 
 def test_a_synthetic_catalog_is_about_as_large_as_the_real_one(folder):
