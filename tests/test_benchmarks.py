@@ -1,0 +1,162 @@
+"""What the benchmarks measure on: the synthetic catalogs, the plain pages, and the slope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.plain import plain
+from benchmarks.synthetic import write_catalog
+from benchmarks.timing import exponent, ratio, turns
+from tools.catalog import ROOT, Catalog, load
+from tools.schema import Paper
+
+PAPERS = 140
+"""Each real one four times."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("synthetic") / "catalog"
+    write_catalog(folder, PAPERS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def catalog(folder: Path) -> Catalog:
+    catalog, problems = load(folder)
+    assert not problems, "\n".join(map(str, problems))
+    return catalog
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.yaml")}
+
+
+def sizes(folder: Path) -> list[int]:
+    return [file.stat().st_size for file in (folder / "catalog" / "papers").iterdir()]
+
+
+def test_a_synthetic_catalog_is_valid_and_has_all_that_the_real_one_has_but_papers(catalog):
+    real, _ = load()
+    assert len(catalog.papers) == PAPERS
+    assert {k: list(getattr(catalog, k)) for k in ("datasets", "workshops", "challenges", "surveys")} == {
+        k: list(getattr(real, k)) for k in ("datasets", "workshops", "challenges", "surveys")
+    }
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda paper: [paper.title.casefold()],
+        lambda paper: [paper.name.casefold()],
+        lambda paper: [paper.summary],
+        lambda paper: [tuple(paper.authors)],
+        lambda paper: [paper.ids.arxiv] if paper.ids and paper.ids.arxiv else [],
+        lambda paper: [paper.ids.doi.lower()] if paper.ids and paper.ids.doi else [],
+        lambda paper: [link.url for link in paper.links or () if link.official is not False],
+    ],
+    ids=["title", "name", "summary", "authors", "arxiv", "doi", "links"],
+)
+def test_no_two_synthetic_papers_share_what_tells_papers_apart(catalog, told: Callable[[Paper], Iterator]):
+    found = [value for paper in catalog.papers.values() for value in told(paper)]
+    assert len(found) > PAPERS / 4
+    assert len(set(found)) == len(found)
+
+
+def test_a_synthetic_papers_ids_addresses_and_years_agree(catalog):
+    for paper_id, paper in catalog.papers.items():
+        assert paper.name.lower() == paper_id
+        assert paper.implementation is None
+        assert paper.formerly is None
+        arxiv = [link.url for link in paper.links or () if link.url.startswith("https://arxiv.org/")]
+        if paper.ids and paper.ids.arxiv:
+            assert 2000 + int(paper.ids.arxiv[:2]) == paper.year
+            assert set(arxiv) <= {f"https://arxiv.org/abs/{paper.ids.arxiv}"}
+        else:
+            assert not arxiv
+
+
+def test_synthetic_values_are_varied_and_none_is_lost(catalog):
+    def values(catalog: Catalog) -> list[list[float]]:
+        return [[result.value for result in paper.results or ()] for paper in catalog.papers.values()]
+
+    real, ours = values(load()[0]), values(catalog)
+    assert sum(map(len, ours)) == 4 * sum(map(len, real))
+    assert len({value for paper in ours for value in paper}) > 1.5 * len({value for paper in real for value in paper})
+
+
+def test_a_synthetic_catalog_is_about_as_large_as_the_real_one(folder):
+    ours, real = sizes(folder), sizes(ROOT)
+    assert 0.8 < (sum(ours) / len(ours)) / (sum(real) / len(real)) < 1.2
+
+
+def test_a_seed_gives_the_same_bytes_and_another_seed_others(folder, tmp_path):
+    write_catalog(tmp_path / "same", PAPERS)
+    write_catalog(tmp_path / "other", PAPERS, seed=1)
+    assert contents(tmp_path / "same") == contents(folder)
+    assert contents(tmp_path / "other").keys() != contents(folder).keys()
+
+
+@pytest.mark.parametrize("count", [1, 7, 300])
+def test_a_synthetic_catalog_has_as_many_papers_as_asked_for(tmp_path, count):
+    write_catalog(tmp_path / "catalog", count)
+    assert len(sizes(tmp_path / "catalog")) == count
+
+
+@pytest.mark.parametrize("count", [0, 100_000])
+def test_a_number_of_papers_that_cant_be_is_refused(tmp_path, count):
+    with pytest.raises(ValueError, match="expected 1 to 99,999"):
+        write_catalog(tmp_path / "catalog", count)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "times", "expected"),
+    [
+        ([100, 1000, 10_000], [1, 10, 100], 1),
+        ([100, 1000, 10_000], [1, 100, 10_000], 2),
+        ([100, 1000], [3, 3], 0),
+        ([1, 2, 4], [1, 4, 4], 1),  # not on a line: the middle one counts too
+        ([2, 4, 32], [1, 2, 32], 1.2692307692307692),
+    ],
+)
+def test_the_exponent_is_the_slope_of_the_logarithms(sizes, times, expected):
+    assert exponent(sizes, times) == pytest.approx(expected)
+
+
+def test_one_size_has_no_exponent():
+    assert exponent([100], [1.0]) != exponent([100], [1.0])
+
+
+def test_a_ratio_is_the_median_over_the_turns_and_no_ratio_of_medians():
+    assert ratio([(1, 1, 2), (20, 10, 5), (30, 60, 10)]) == 1
+    assert ratio([(1, 1, 2), (20, 10, 5), (30, 60, 10)], 2) == 3
+
+
+def test_turns_go_forwards_and_backwards():
+    order: list[str] = []
+    found = turns(lambda: order.append("ours"), lambda: order.append("reference"), count=3)
+    assert order == ["ours", "reference", "reference", "ours", "ours", "reference"]
+    assert [len(turn) for turn in found] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("---\ntitle: A\ncitation: 3\n---\n\n## Read { #read }\n", "---\ntitle: A\n---\n\n## Read { #read }\n"),
+        ("<h1>A &lt;b&gt;</h1>\n<p>One\ntwo <b>three</b>.</p>", "---\n{}\n---\n\n# A &lt;b&gt;\n\nOne two three.\n"),
+        ('<p>By <a href="../x/" title="no">an <strong>X</strong></a></p>', "---\n{}\n---\n\nBy [an **X**](../x/)\n"),
+        ("<ul><li>a</li><li>b</li></ul>", "---\n{}\n---\n\n- a\n- b\n"),
+        ("<p>a</p><svg><title>no</title><path/></svg><p>b</p>", "---\n{}\n---\n\na\n\nb\n"),
+        (
+            "<table><thead><tr><th>A<th>B</thead><tr><td>1|2<td><p>3</p> <ul><li>4</li></ul></td></tr></table>",
+            "---\n{}\n---\n\n| A | B |\n| --- | --- |\n| 1\\|2 | 3 - 4 |\n",
+        ),
+        ("<pre>a\n  b</pre>", "---\n{}\n---\n\n```\na\n  b\n```\n"),
+    ],
+    ids=["front matter", "paragraphs", "links", "lists", "drawings", "tables", "code"],
+)
+def test_a_page_as_plain_markdown(page, expected):
+    assert plain(page) == expected
