@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +41,21 @@ def load(root: Path = ROOT) -> tuple[Catalog | None, list[Problem]]:
 
     Returns it with its warnings and notes; where there is an error, no catalog, and all problems.
     """
-    draft = read_all(root)
-    problems = sorted({*draft.problems, *check(draft)})
+    with _collector_at_rest():
+        draft = read_all(root)
+        problems = sorted({*draft.problems, *check(draft)})
     if draft.manifest is None or any(problem.level == "error" for problem in problems):
         return None, problems
     return Catalog(root, draft.manifest, **draft.entries), problems
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Without the garbage collector, which would go through all entries read so far again and again: they are all kept."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
