@@ -213,12 +213,12 @@ def implementation_claims(draft: Draft) -> Iterator[Problem]:
             yield document.problem(("implementation", "claim"), message, "implementation-claim")
 
 
-@rule("implementation-unlisted")
+@rule("implementation-unlisted", "warning")
 def unlisted(draft: Draft) -> Iterator[Problem]:
     """A file that implements a paper whose entry doesn't say so.
 
     Its page would have no word of it, and its claim nothing to be held against.
-    Add `implementation` to the entry, with the file and the claim that the file names.
+    Add `implementation` to the entry, with the file and the claim that the file names, once the method is written.
     """
     files = {file.stem for file in (draft.root / "implementations").glob("*.py")}
     for document, entry_id, paper in draft.all("papers"):
