@@ -23,6 +23,8 @@ TYPES = {
     "preprint": "misc",
     "web": "misc",
 }
+SUFFIXES = {"Jr", "Sr", "II", "III", "IV"}
+"""What may stand behind a family name."""
 SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -41,13 +43,13 @@ def bibliography(catalog: Catalog) -> str:
 
 @lru_cache(maxsize=8)
 def citation_keys(catalog: Catalog) -> dict[tuple[str, str], str]:
-    """The key of each paper and survey, by kind and id: he2022transfg; b, c and so on follow where another one has it."""
+    """The key of each paper and survey, by kind and id: he2022transfg, and he2022transfg-2 for the second of that name."""
     taken: Counter[str] = Counter()
     keys = {}
     for kind, i, entry in _publications(catalog):
         plain = key(entry)
-        keys[kind, i] = f"{plain}{chr(ord('a') + taken[plain])}" if taken[plain] else plain
         taken[plain] += 1
+        keys[kind, i] = f"{plain}-{taken[plain]}" if taken[plain] > 1 else plain
     return keys
 
 
@@ -81,7 +83,8 @@ def bibtex(entry: Publication, manifest: Manifest, citation_key: str | None = No
 
 def key(entry: Publication) -> str:
     """The citation key: he2022transfg."""
-    family = entry.authors[0].split()[-1]
+    names = [name for name in entry.authors[0].split() if name.strip(".,") not in SUFFIXES]
+    family = names[-1] if names else ""
     word = entry.name or next((w for w in re.findall(r"\w+", entry.title) if len(w) > 3), "")
     return f"{_ascii(family)}{entry.year or ''}{_ascii(word)}"
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 ARXIV_ID = re.compile(r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?")
 ARXIV_ADDRESS = re.compile(r"https?://(?:www\.|export\.)?arxiv\.org/(?P<kind>[a-z]+)/(?P<rest>[^?#]+?)(?:\.pdf)?/?(?:[?#].*)?")
-DOI_PREFIX = re.compile(r"(?i:https?://(?:dx\.)?doi\.org/|doi:\s*)")
+DOI_PREFIX = re.compile(r"doi:\s*", re.IGNORECASE)
+DOI_ADDRESS = re.compile(r"https?://(?:dx\.|www\.)?doi\.org/(?P<doi>[^?#]+)(?:[?#].*)?", re.IGNORECASE)
+ARXIV_DOI = "10.48550/arxiv."
 
 LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 BLANKS = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+INVISIBLE = "\u00ad\u200b\u200e\u200f\u2060\ufeff"
+"""Not the joiners, which Persian and the scripts of India need."""
 PLAIN_CHARACTERS = str.maketrans({**LIGATURES, **dict.fromkeys(BLANKS, " "), **dict.fromkeys(INVISIBLE, "")})
 
 
@@ -32,8 +35,14 @@ def arxiv_page(url: str) -> str | None:
 
 
 def doi(text: str) -> str:
-    """A DOI without the resolver's address."""
-    return DOI_PREFIX.sub("", text.strip(), count=1)
+    """A DOI without the resolver's address, in which it is percent-encoded."""
+    address = DOI_ADDRESS.fullmatch(text.strip())
+    return unquote(address["doi"]) if address else DOI_PREFIX.sub("", text.strip(), count=1)
+
+
+def resolved_doi(url: str) -> str | None:
+    """The DOI that an address of the resolver's is for; None for other addresses."""
+    return doi(url) if DOI_ADDRESS.fullmatch(url) else None
 
 
 def host(url: str) -> str:

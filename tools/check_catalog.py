@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     change.add_argument("--diff", action="store_true", help="show what --fix would change")
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.explain:
+    if options.explain is not None:
         return explain(options.explain)
     mended = list(fixes(read_all(options.root))) if options.fix or options.diff else []
     show(mended, written=options.fix)

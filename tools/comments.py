@@ -35,18 +35,21 @@ def read_comments(document: Document) -> Comments:
     lines = document.text.split("\n")
     comments, waiting = Comments(), []
     for number, line in enumerate(lines):
-        if number in hidden and number not in starts:
-            continue
-        if line.lstrip().startswith("#"):
+        within = number in hidden and number not in starts
+        if not within and line.lstrip().startswith("#"):
             waiting.append(line.strip())
-        elif not line.strip() and waiting and not comments.header and not any(start <= number for start in starts):
+        elif not within and not line.strip() and waiting and not comments.header and not any(start <= number for start in starts):
             comments.header, waiting = waiting, []
         elif number in starts:
             comments.before[starts[number][0]] += waiting
             waiting = []
         if beside := _beside(document, line, number, hidden):
-            owner = max((start for start in starts if start <= number), default=0)
-            comments.beside[starts[owner][-1]] = beside
+            owner = max((start for start in starts if start <= number), default=None)
+            if owner is None:
+                comments.header.append(beside)
+                continue
+            where = starts[owner][-1]  # several lines of one value may each have a comment
+            comments.beside[where] = f"{comments.beside[where]} {beside}" if where in comments.beside else beside
     comments.footer = waiting
     comments.before = {where: found for where, found in comments.before.items() if found}
     return comments

@@ -6,10 +6,10 @@ what is valid after that is written in normal form. A file that isn't valid even
 
 from __future__ import annotations
 
-import copy
 import datetime
 import difflib
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,10 @@ from tools.comments import Comments, read_comments
 from tools.draft import Draft
 from tools.normalize import write
 from tools.number import Number
-from tools.reading import PLAIN_NUMBER, Document, Refused, decode, parse, read_bytes
+from tools.reading import PLAIN_NUMBER, Document, Refused, decode, from_text, read_bytes
 from tools.schema import ARXIV_PATTERN, DOI_PATTERN, KINDS, TEXT_PATTERN
 
 TRAILING_BLANKS = re.compile(r" +$", re.MULTILINE)
-MOST_ROUNDS = 3
-"""A value may be wrong twice: 2103.07976v2 without quotes and with a version."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,12 @@ def fixes(draft: Draft) -> Iterator[Fix]:
         for entry_id in sorted(ids):
             name = f"catalog/{kind}/{entry_id}.yaml"
             try:
-                before = decode(read_bytes(draft.root / name, name), name)
+                raw = read_bytes(draft.root / name, name)
+                before = decode(raw.removeprefix(BOM_UTF8), name)
                 after = fixed(before, name, KINDS[kind], hosts)
             except Refused:
                 continue
+            before = raw.decode()
             if after not in (None, before):
                 yield Fix(draft.root / name, name, before, after)
 
@@ -63,19 +63,31 @@ def fixes(draft: Draft) -> Iterator[Fix]:
 def fixed(text: str, name: str, model: type[BaseModel], https_hosts: Collection[str]) -> str | None:
     """An entry's file, mended and in normal form; None where it isn't valid even then. Raises Refused where it can't be read."""
     text = TRAILING_BLANKS.sub("", characters(text))
-    document = Document(name, text, parse(text, name))
-    data = copy.deepcopy(document.data)
-    for _ in range(MOST_ROUNDS):
-        try:
-            model.model_validate(data)
-            break
-        except ValidationError as error:
-            for details in error.errors(include_url=False):
-                _mend(data, document, details)
-    else:
+    document = from_text(text, name)
+    data = _with_characters(document.data)
+    for details in _errors(model, data):
+        _mend(data, document, details)
+    if _errors(model, data):
         return None
     _mend_addresses(data, https_hosts)
     return write(data, model, read_comments(document) if "#" in text else Comments())
+
+
+def _errors(model: type[BaseModel], data: Any) -> list[dict[str, Any]]:
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def _with_characters(data: Any) -> Any:
+    """A copy, with `characters` in its texts: those that double quotes spell as escapes."""
+    if isinstance(data, dict):
+        return {key: _with_characters(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_with_characters(value) for value in data]
+    return characters(data) if isinstance(data, str) else data
 
 
 def _https_hosts(draft: Draft) -> set[str]:
@@ -98,7 +110,7 @@ def _mend(data: Any, document: Document, details: dict[str, Any]) -> None:
     *parents, last = details["loc"]
     for step in parents:
         data = data[step]
-    if last in data or isinstance(data, list):  # else it is a key that can't be: its location ends in "[key]"
+    if isinstance(data, list) or (isinstance(data, dict) and last in data):  # else a key is wrong, and the location no place
         data[last] = meant
 
 
@@ -122,15 +134,22 @@ FORMS: dict[str, Callable[[str], str | None]] = {
 
 
 def _number(text: str) -> float | None:
-    return Number.of(float(text), text) if PLAIN_NUMBER.fullmatch(text) else None
+    return Number.of(float(text), text) if PLAIN_NUMBER.fullmatch(text) else _whole(text)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"\d{1,9}", text) else None
 
 
 def _date(text: str) -> datetime.date | None:
-    return datetime.date.fromisoformat(text) if re.fullmatch(r"\d{4}-[01]\d-[0-3]\d", text) else None
+    try:
+        return datetime.date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
+    except ValueError:
+        return None
 
 
 UNQUOTED: dict[str, Callable[[str], Any]] = {
-    "int_type": lambda text: int(text) if re.fullmatch(r"\d{1,9}", text) else None,
+    "int_type": _whole,
     "float_type": _number,
     "date_type": _date,
     "bool_type": {"true": True, "false": False}.get,
@@ -142,8 +161,12 @@ UNQUOTED: dict[str, Callable[[str], Any]] = {
 
 
 def _mend_addresses(data: dict[str, Any], https_hosts: Collection[str]) -> None:
-    """Addresses of arXiv's lead to the abstract page, http ones to their https twins."""
-    for link in (*data.get("links", ()), *data.get("downloads", ())):
-        if link.get("https") is not False:
-            link["url"] = https_twin(link["url"], https_hosts) or link["url"]
-            link["url"] = arxiv_page(link["url"]) or link["url"]
+    """Addresses of arXiv's lead to the abstract page, http ones to their https twins; no two of an entry come to be the same."""
+    links = [*data.get("links", ()), *data.get("downloads", ())]
+    taken = {link["url"] for link in links}
+    for link in links:
+        url = https_twin(link["url"], https_hosts) or link["url"]
+        url = arxiv_page(url) or url
+        if link.get("https") is not False and url not in taken:
+            link["url"] = url
+            taken.add(url)

@@ -78,7 +78,7 @@ def _pair(field: Field, value: Any, at: Location, comments: Comments) -> list[st
         return _text(field, value, beside)
     one_line = _one_line(value, field.shape, at, comments)
     fits = one_line is not None and len(field.name) + 2 + len(one_line) <= _limit(value)
-    if fits:
+    if fits or not isinstance(value, list | dict):
         return [f"{field.name}: {one_line}{beside}"]
     if one_line is not None and isinstance(value, list) and _all_short(value):
         return _fill(f"{field.name}: [", [_scalar(item, flow=True) for item in value], f"]{beside}")
@@ -150,7 +150,11 @@ def _scalar(value: Any, *, quoted: bool = False, flow: bool = False) -> str:
         return str(value).lower()
     if isinstance(value, Number):
         return value.text
-    return value.isoformat() if isinstance(value, datetime.date) else str(value)
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, int | float):
+        return str(value)
+    raise TypeError(f"an entry has no {type(value).__name__}")
 
 
 def _is_plain(value: str, flow: bool) -> bool:

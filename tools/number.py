@@ -21,13 +21,15 @@ class Number(float):
 
 
 def digits(value: float) -> str:
-    """A value with the digits it was given with, one at least after the point."""
+    """A value with the digits it was given with; one after the point, where they aren't known."""
     return value.text if isinstance(value, Number) else str(float(value))
 
 
 def _keep_the_digits(value: Any, validate: ValidatorFunctionWrapHandler) -> float:
     validated = validate(value)
-    return value if isinstance(value, Number) else validated
+    if isinstance(value, Number):
+        return value
+    return Number.of(validated, str(value)) if isinstance(value, int) else validated
 
 
 Value = Annotated[float, WrapValidator(_keep_the_digits)]

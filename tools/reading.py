@@ -6,6 +6,7 @@ are bounded before any parsing. The data is built from libyaml's nodes, which fi
 
 from __future__ import annotations
 
+import datetime
 import re
 import stat
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ LEADING_INDICATORS = re.compile(r"[ ]*(?:[-?:](?:[ ]+|$))*")
 DEEP_LEAD = re.compile(rf"(?m)^[ \-?:]{{{MAX_DEPTH // 2},}}")
 """A line that starts so far to the right that it may be half as deep as is allowed."""
 BRACKET = re.compile(r"[\[\]{}]")
+SCALARS = {bool, int, float, str, datetime.date, type(None)}
 PLAIN_NUMBER = re.compile(r"-?\d+\.\d+")
 POSSIBLE_ANCHOR = re.compile(r"(?:^|[\s\[{,])[&*][^\s,\]}*&]")
 
@@ -97,7 +99,11 @@ def read(file: Path, name: str) -> Document:
     """Reads one YAML file; `name` is what messages call it. Raises `Refused` with everything that is wrong with it."""
     raw = read_bytes(file, name)
     check_size(len(raw), name)
-    text = decode(raw, name)
+    return from_text(decode(raw, name), name)
+
+
+def from_text(text: str, name: str) -> Document:
+    """The same of a file's text. Raises `Refused`."""
     check_not_empty(text, name)
     check_tabs(text, name)
     check_nesting(text, name)
@@ -136,7 +142,7 @@ def check_size(size: int, name: str) -> None:
         raise Refused(Problem(name, 1, 1, "", message, "file-size"))
 
 
-@rule("file-encoding")
+@rule("file-encoding", fix="takes off a byte order mark")
 def decode(raw: bytes, name: str) -> str:
     """A file is UTF-8, without a byte order mark.
 
@@ -241,8 +247,8 @@ def parse(text: str, name: str) -> Any:
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
             raise Refused(_at(name, root, "found no mapping, expected an entry: lines of the form `key: value`", "yaml-syntax"))
-        duplicates: list[Problem] = []
-        data = _build(loader, root, name, duplicates)
+        found: list[Problem] = []
+        data = _build(loader, root, name, found)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(filter(None, (error.context, error.problem)))
@@ -256,8 +262,8 @@ def parse(text: str, name: str) -> Any:
         raise Refused(Problem(name, line, column, "", f"not valid YAML: {reason}", "yaml-syntax")) from None
     finally:
         loader.dispose()
-    if duplicates:
-        raise Refused(*duplicates)
+    if found:
+        raise Refused(*found)
     return data
 
 
@@ -271,18 +277,33 @@ def duplicate_key(name: str, key: yaml.Node, first: yaml.Node) -> Problem:
     return _at(name, key, f'the key "{key.value}" stands on line {first.start_mark.line + 1} already', "yaml-duplicate-key")
 
 
-def _build(loader: yaml.CSafeLoader, node: yaml.Node, name: str, duplicates: list[Problem]) -> Any:
+@rule("yaml-null")
+def null(name: str, node: yaml.Node) -> Problem:
+    """A key without a value, or one that is null.
+
+    What isn't known is left out; a field that is there and says nothing looks like one that somebody forgot to fill.
+    Give the value, or remove the line.
+    """
+    return _at(name, node, "found nothing, expected a value; leave out what isn't known", "yaml-null")
+
+
+def _build(loader: yaml.CSafeLoader, node: yaml.Node, name: str, found: list[Problem]) -> Any:
     if isinstance(node, yaml.ScalarNode):
-        return node.value if node.tag == "tag:yaml.org,2002:str" else _scalar(loader, node)
+        if node.tag == "tag:yaml.org,2002:str":
+            return node.value
+        value = _scalar(loader, node)
+        if value is None:
+            found.append(null(name, node))
+        return value
     if isinstance(node, yaml.SequenceNode):
-        return [_build(loader, item, name, duplicates) for item in node.value]
+        return [_build(loader, item, name, found) for item in node.value]
     data = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
             raise yaml.MarkedYAMLError(problem="a key has to be a word", problem_mark=key.start_mark)
         if key.value in data:
-            duplicates.append(duplicate_key(name, key, next(first for first, _ in node.value if first.value == key.value)))
-        data[key.value] = _build(loader, value, name, duplicates)
+            found.append(duplicate_key(name, key, next(first for first, _ in node.value if first.value == key.value)))
+        data[key.value] = _build(loader, value, name, found)
     return data
 
 
@@ -293,6 +314,8 @@ def _scalar(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> Any:
         raise yaml.MarkedYAMLError(
             problem=f"{node.value[:40]} is not valid: {str(error)[:80]}", problem_mark=node.start_mark
         ) from None
+    if type(value) not in SCALARS:
+        raise yaml.MarkedYAMLError(problem=f"expected no {type(value).__name__}", problem_mark=node.start_mark)
     if isinstance(value, float) and PLAIN_NUMBER.fullmatch(node.value):
         return Number.of(value, node.value)
     return value

@@ -16,7 +16,9 @@ from tools.number import Value
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 ARXIV_PATTERN = r"^(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
 DOI_PATTERN = r"^10\.\d{4,9}/\S+$"
-TEXT_PATTERN = r"^\S(.*\S)?$"
+UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ue000-\uf8ff\ufeff\ufffe\uffff"
+"""Control characters, line separators and letters of private use, as part of a pattern: no text has them."""
+TEXT_PATTERN = rf"^[^\s{UNPRINTABLE}]([^{UNPRINTABLE}]*[^\s{UNPRINTABLE}])?$"
 
 Text = Annotated[str, StringConstraints(min_length=1, pattern=TEXT_PATTERN)]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]

@@ -19,7 +19,7 @@ PATTERNS = {
     ARXIV_PATTERN: 'an arXiv id without its version, such as "2103.07976"',
     DOI_PATTERN: 'a DOI without the resolver\'s address, such as "10.1609/aaai.v36i1.19967"',
     r"^https?://[^\s/]+\S*$": "an address that starts with https:// and has no blanks",
-    TEXT_PATTERN: "a text on one line without blanks at either end",
+    TEXT_PATTERN: "a text on one line without blanks at either end and without control characters",
     r"^implementations/[a-z][a-z0-9_]*\.py$": "a file such as implementations/transfg.py",
     r"^[0-9a-f]{32}$": "32 hexadecimal digits",
     r"^[0-9a-f]{64}$": "64 hexadecimal digits",
@@ -78,7 +78,7 @@ def unknown(model: type[BaseModel], document: Document, details: dict[str, Any])
     return f'no field "{details["loc"][-1]}" here{nearest(str(details["loc"][-1]), _names(parent))}'
 
 
-@rule("field-type", fix="puts quotes around a text that looks like a number or date, and takes them off a number")
+@rule("field-type", fix="puts quotes around a text that looks like a number or date, and takes them off a number or date")
 def wrong_type(model: type[BaseModel], document: Document, details: dict[str, Any]) -> str:
     """A value of another type than the field's.
 

@@ -51,6 +51,10 @@ def windows_lines(text: str) -> str:
     return text.replace("\n", "\r\n")
 
 
+def byte_order_mark(text: str) -> str:
+    return f"\ufeff{text}"
+
+
 def blank_lines(text: str) -> str:
     return re.sub(r"(?m)^(\w+:)", r"\n\1", text)
 
@@ -87,6 +91,10 @@ def ligatures(text: str) -> str:
     return re.sub(r"(?m)(?<=[a-z])fi(?=[a-z])", "\ufb01", re.sub(r"é", "e\u0301", text))
 
 
+def escapes(text: str) -> str:
+    return re.sub(r'(?m)^(title: "\w)', r"\1\\u00ad", text)
+
+
 def soft_hyphens_and_hard_blanks(text: str) -> str:
     return re.sub(r'(?m)^(title: "\w)(\w*) ', "\\1\u00ad\\2\u00a0", text)
 
@@ -94,8 +102,8 @@ def soft_hyphens_and_hard_blanks(text: str) -> str:
 MANGLES: dict[str, Callable[[str], str]] = {
     mangle.__name__: mangle
     for mangle in (
-        reversed_keys, single_quotes, no_quotes, quoted_numbers, other_indentation, trailing_blanks, windows_lines, blank_lines, one_line_summaries,
-        versioned_ids, prefixed_ids, http_twins, ligatures, soft_hyphens_and_hard_blanks,
+        reversed_keys, single_quotes, no_quotes, quoted_numbers, other_indentation, trailing_blanks, windows_lines, byte_order_mark, blank_lines, one_line_summaries,
+        versioned_ids, prefixed_ids, http_twins, ligatures, escapes, soft_hyphens_and_hard_blanks,
     )
 }  # fmt: skip
 
@@ -153,6 +161,13 @@ def test_comments_stay_where_they_were(tree, capsys):
         ("[Carla Zeisig]", "Carla Zeisig"),
         ("year: 2020", "year: twenty"),
         ("year: 2020", "year: 2020\nyear: 2021"),
+        ("year: 2020", "year: &y 2020"),
+        ("year: 2020", "year:\t2020"),
+        ("approaches: [metric-learning]", "approaches: " + 40_000 * "["),
+        ("approaches: [metric-learning]", "approaches: &a [*a]"),
+        ("volume: \"3\"", "volume:"),
+        ("added: 2022-05-01", 'added: "2022-13-01"'),
+        ("links:\n  - {kind: pdf, url: https://x.example/1}", "links: ~"),
         ('title: "Siskin', 'title: "Siskin" "'),
     ],
 )
@@ -163,6 +178,34 @@ def test_what_isnt_plainly_meant_is_left_to_the_byte(tree, old, new):
     before = file.read_bytes()
     assert main(["--root", str(tree), "--fix"]) == 1
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('title: "Siskin: Comparing', 'title: "Siskin:\n  Comparing'),
+        ("authors: [Carla Zeisig]", "authors: [\n  Carla Zeisig  # first\n  ]"),
+        ("approaches: [metric-learning]", "approaches:  # here\n- metric-learning  # there\n# and there"),
+        ('title: "Siskin', '--- # start\ntitle: "Siskin'),
+        ("summary: >-", "# before\nsummary: >-  # beside"),
+    ],
+)
+def test_no_comment_is_lost_wherever_it_stood(tree, old, new):
+    file = tree / "catalog" / "papers" / "siskin.yaml"
+    text = file.read_text(encoding="utf-8").replace(old, new).replace("\nauthors", "  # at the title\nauthors").replace("]\n", "]  # at its end\n")
+    file.write_text(text, encoding="utf-8")
+    assert main(["--root", str(tree), "--fix"]) == 0
+    once = file.read_text(encoding="utf-8")
+    assert sorted(re.findall(r"# ([a-z ]+?)(?= #|$)", once, re.MULTILINE)) == sorted(re.findall(r"# ([a-z ]+?)(?= #|$)", text, re.MULTILINE))
+    assert main(["--root", str(tree), "--diff"]) == 0
+
+
+def test_an_address_isnt_mended_into_one_that_the_entry_has(tree):
+    file = tree / "catalog" / "papers" / "kestrel.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("  - {kind: code", "  - {kind: pdf, url: https://arxiv.org/pdf/2103.00010}\n  - {kind: code"), encoding="utf-8")
+    assert main(["--root", str(tree), "--fix"]) == 1
+    assert "https://arxiv.org/pdf/2103.00010" in file.read_text(encoding="utf-8")
 
 
 def test_diff_shows_what_fix_would_change_and_changes_nothing(tree, capsys):

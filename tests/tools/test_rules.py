@@ -105,6 +105,10 @@ BROKEN = [
     (FEATHERS, "classes: 100", "classes: 90", "1:1", "field-value", "levels: the largest is 100, but classes is 90"),
     (FEATHERS, "{train: 3000, test: 2000}", "{train: 3000, test: 0}", "8:29", "field-value", "splits.test: found 0: input should be greater than"),
     (FEATHERS, '"0123456789abcdef0123456789abcdef"', '"0123"', "14:10", "field-value", 'found "0123", expected 32 hexadecimal digits'),
+    (FEATHERS, 'name: "Feathers"', "name:", "2:6", "yaml-null", "found nothing, expected a value; leave out what isn't known"),
+    (FEATHERS, "{train: 3000, test: 2000}", "{train: 3000, test: ~}", "8:29", "yaml-null", "found nothing"),
+    (FEATHERS, "bytes: 123456", "bytes: !!binary aGk=", "13:12", "yaml-syntax", "expected no bytes"),
+    (SISKIN, 'name: "Siskin"', 'name: "Sis\\u0001kin"', "2:7", "field-value", "without control characters"),
     (FEATHERS, "added:", "added: 2022-05-02\nadded:", "17:1", "yaml-duplicate-key", 'the key "added" stands on line 16 already'),
     (FEATHERS, "classes: 100", "classes:\t100", "6:9", "yaml-tab", "found a tab, expected blanks"),
     (FEATHERS, "classes: 100", "classes: &n 100", "6:10", "yaml-alias", "found an anchor or alias; write the value out"),
@@ -268,8 +272,8 @@ NEAR = {
     "name-taken": (SISKIN, 'name: "Siskin"', 'name: "Kestrel 2"'),
     "author-twin": (SISKIN, "[Carla Zeisig]", "[Carla Zeisig, Ada Falkner, Ada Falk]"),
     "alias-taken": (FEATHERS, "year: 2019", "aliases: [Down, feathers]\nyear: 2019"),
-    "link-id": (SISKIN, "approaches:", 'ids: {doi: "10.1234/jb.1"}\nlinks:\n  - {kind: paper, url: https://doi.org/10.1234/JB.1}\n'
-                "  - {kind: code, official: false, url: https://arxiv.org/abs/2103.00010}\napproaches:"),
+    "link-id": (SISKIN, "approaches:", 'ids: {arxiv: "2001.00012", doi: "10.1234/jb<1>"}\nlinks:\n  - {kind: paper, url: "https://doi.org/10.1234/JB%3C1%3E?x=1"}\n'
+                "  - {kind: pdf, url: https://doi.org/10.48550/arXiv.2001.00012}\n  - {kind: code, official: false, url: https://arxiv.org/abs/2103.00010}\napproaches:"),
     "year-of-preprint": (SISKIN, "approaches:", 'ids: {arxiv: "1903.00012"}\napproaches:'),
     "dates-order": (NESTING, "summary:", "date: 2021-12-31\nsummary:"),
     "runs-sd": (KESTREL, "runs: [91.1, 91.3]", "runs: [91.1, 91.3]\n    sd: 0.14"),
@@ -277,8 +281,8 @@ NEAR = {
     "value-unreachable": (KESTREL, "runs: [91.1, 91.3]", "sd: 0.14"),
     "implementation-unlisted": ("implementations/sparrow.py", "", "a paper that isn't in the catalog"),
     "text-characters": (SISKIN, "Carla Zeisig", "Carla Zéisig"),
-    "text-latex": (SISKIN, "Comparing Feathers", "Comparing 5% of Feathers & Down_2 – All for $5 -"),
-    "author-form": (SISKIN, "Carla Zeisig", "Carla van d'Eyck-Zeisig Jr."),
+    "text-latex": (SISKIN, "Comparing Feathers", "Comparing 5% of Feathers & Down_2 – from $5 to $10 -"),
+    "author-form": (SISKIN, "[Carla Zeisig]", "[Carla van d'Eyck-Zeisig Jr., \"'t Hooft\", Per And, \"Sammy Davis, Jr.\", Kaiming]"),
     "title-case": (SISKIN, "Siskin: Comparing Feathers in Pairs", "Comparing birds"),
     "pages-form": (KESTREL, 'pages: "1-9"', 'pages: "103214"'),
     "protocol-field-unknown": (KESTREL, "input_size: {from: authors", "split: {from: authors"),
@@ -287,7 +291,7 @@ NEAR = {
 KEPT_IN_THE_TREE = {
     "vocabulary-unknown", "reference-unknown", "leaderboard-metric-unknown", "split-unknown", "word-unused", "duplicate-paper", "duplicate-claim",
     "metric-bounds", "runs-mean", "correction-missing", "results-missing", "link-https", "link-arxiv", "link-official", "summary-length", "year-range",
-    "levels-defined", "not-normal", "file-name", "field-missing", "field-unknown", "field-type", "field-value", "yaml-syntax", "yaml-duplicate-key",
+    "levels-defined", "not-normal", "file-name", "field-missing", "field-unknown", "field-type", "field-value", "yaml-syntax", "yaml-duplicate-key", "yaml-null",
 }
 IN_TESTS_BELOW = {"implementation-claim"}
 IN_TEST_READING = {"file-kind", "file-size", "file-encoding", "file-empty", "yaml-nesting", "yaml-tab", "yaml-alias"}
@@ -308,8 +312,9 @@ def test_every_rule_has_an_entry_that_breaks_it_and_one_that_keeps_it():
     assert NEAR.keys() | KEPT_IN_THE_TREE | IN_TESTS_BELOW | IN_TEST_READING == set(RULES)
 
 
-def test_no_rule_has_anything_to_say_of_the_real_catalog():
-    assert load()[1] == []
+def test_the_real_catalog_has_no_error_and_no_warning():
+    """A note may be right."""
+    assert [str(problem) for problem in load()[1] if problem.level != "note"] == []
 
 
 def test_every_check_is_a_rule():

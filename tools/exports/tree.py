@@ -30,7 +30,7 @@ def as_json(catalog: Catalog, claims: list[Claim]) -> str:
     for kind in KINDS:
         data[kind] = {entry_id: _entry(catalog, kind, entry_id, by_paper) for entry_id in getattr(catalog, kind)}
     text = json.dumps(data, ensure_ascii=False, indent=1, default=_as_text)
-    return re.sub(rf'"{AS_WRITTEN}(-?\d+\.\d+)"', r"\1", text) + "\n"
+    return re.sub(rf'"{AS_WRITTEN}(-?\d+(?:\.\d+)?)"', r"\1", text) + "\n"
 
 
 def _entry(catalog: Catalog, kind: str, entry_id: str, claims: dict[str, list[Claim]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from tools.canonical import arxiv_page, characters, host
+from tools.canonical import arxiv_page, characters
 from tools.draft import Draft
 from tools.normalize import differs_from_normal_form
 from tools.problems import Problem, rule
@@ -14,9 +14,10 @@ from tools.reading import Document, Location
 from tools.schema import Download, Link, Paper
 from tools.trust import LEVELS
 
-LATEX = re.compile(r"\\[A-Za-z\"'`^~=.&%$#_{}]+|\$[^$]+\$|[{}]|``|''|(?<=\w)--+(?=\w)")
-NOT_ONE_PERSON = re.compile(r"[,;\d@]|\b(?:and|others|et al)\b|^\W|&", re.IGNORECASE)
+LATEX = re.compile(r"\\[A-Za-z\"'`^~=.&%$#_{}]+|\$[^$\s](?:[^$]*[^$\s])?\$|[{}]|``|''|(?<=\w)--+(?=\w)")
+NOT_ONE_PERSON = re.compile(r",(?! (?:[JS]r\.?|I{2,3}|IV)$)|[;\d@&]|\band\b.|\b(?:others|et al)\b", re.IGNORECASE)
 SENTENCE_END = re.compile(r"[.!?…](?=\s|$)")
+PAGES = re.compile(r"(?!pp?\.)[^-–—\s]+(?:-[^-–—\s]+)?")
 SHORT_TITLE, LONG_SUMMARY = 12, 1500
 """In letters and in characters."""
 
@@ -44,7 +45,7 @@ def arxiv_links(draft: Draft) -> Iterator[Problem]:
     Write https://arxiv.org/abs/2103.07976.
     """
     for document, location, link in _links(draft):
-        if "arxiv.org/" in link.url and host(link.url).endswith("arxiv.org") and link.url != arxiv_page(link.url):
+        if "arxiv.org/" in link.url and arxiv_page(link.url) not in (None, link.url):
             message = "expected the abstract page without a version, such as https://arxiv.org/abs/2103.07976"
             yield document.problem((*location, "url"), message, "link-arxiv")
 
@@ -134,7 +135,7 @@ def latex(draft: Draft) -> Iterator[Problem]:
                 yield document.problem(location, message, "text-latex")
 
 
-@rule("author-form")
+@rule("author-form", "warning")
 def author_form(draft: Draft) -> Iterator[Problem]:
     """An author who isn't one person, given name first.
 
@@ -187,9 +188,9 @@ def pages(draft: Draft) -> Iterator[Problem]:
     Write "852-860"; an article number ("103214") stands alone.
     """
     for document, _, entry in draft.all("papers", "surveys"):
-        first, dash, last = (entry.pages or "").partition("-")
+        first, _, last = (entry.pages or "").partition("-")
         backwards = first.isdecimal() and last.isdecimal() and int(first) > int(last)
-        if entry.pages and (backwards or not first or (dash and not last) or re.search(r"[-–—\s]", last) or "–" in first):
+        if entry.pages and (backwards or not PAGES.fullmatch(entry.pages)):
             yield document.problem(("pages",), f'found "{entry.pages}", expected such as "852-860"', "pages-form")
 
 

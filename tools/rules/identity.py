@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tools.canonical import arxiv_page, doi, host
+from tools.canonical import ARXIV_DOI, arxiv_page, resolved_doi
 from tools.draft import Draft
 from tools.problems import Problem, rule
-
-DOI_RESOLVERS = ("doi.org", "dx.doi.org")
 
 
 @rule("link-id")
@@ -23,17 +21,18 @@ def links_and_ids(draft: Draft) -> Iterator[Problem]:
         for index, link in enumerate(entry.links or ()):
             if link.kind not in ("paper", "pdf"):
                 continue
-            page = arxiv_page(link.url) if "arxiv.org/" in link.url else None
-            resolved = doi(link.url) if host(link.url) in DOI_RESOLVERS else None
+            page, resolved = arxiv_page(link.url), (resolved_doi(link.url) or "").lower()
+            if resolved.startswith(ARXIV_DOI):
+                page, resolved = f"https://arxiv.org/abs/{resolved.removeprefix(ARXIV_DOI)}", ""
             other_page = page is not None and page != f"https://arxiv.org/abs/{arxiv}"
-            other_doi = resolved is not None and resolved.lower() != (own or "").lower()
+            other_doi = bool(resolved) and resolved != (own or "").lower()
             if other_page or other_doi:
                 name, found = ("arXiv id", arxiv) if other_page else ("DOI", own)
                 message = f"leads to another {name} than the entry's ({found or 'it has none'})"
                 yield document.problem(("links", index, "url"), message, "link-id")
 
 
-@rule("year-of-preprint")
+@rule("year-of-preprint", "warning")
 def years_of_preprints(draft: Draft) -> Iterator[Problem]:
     """A preprint whose year isn't the one in its arXiv id.
 
