@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -23,7 +24,7 @@ from bibtexparser.middlewares import LatexDecodingMiddleware, SeparateCoAuthors
 from tools import exports, json_schema
 from tools.bibtex import citation_keys, key
 from tools.catalog import ROOT, Catalog, load
-from tools.exports import database, table
+from tools.exports import database, feed, table
 from tools.pages.records import Runs, read_runs
 from tools.render import render
 from tools.schema import KINDS
@@ -58,6 +59,13 @@ def opened(serialized: bytes) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:")
     connection.deserialize(serialized)
     return connection
+
+
+def known(connection: sqlite3.Connection, table: str) -> list[dict]:
+    """A table's rows without what is NULL."""
+    connection.row_factory = sqlite3.Row
+    rows = map(dict, connection.execute(f"SELECT * FROM {table}"))
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
 # ----------------------------------------------------------------------------------------------------------- catalog.json
@@ -115,6 +123,65 @@ def test_the_database_has_a_row_for_everything(real):
     }
     assert {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in expected} == expected
     assert expected["runs"] > 50
+
+
+def test_the_database_says_all_that_an_entry_says_of_a_claim(exported_after):
+    line = '"leaderboard, row Kestrel"'
+    files = exported_after("catalog/papers/kestrel.yaml", f"{line}, value: 93.2", f"{line}, url: https://list.example/, value: 93.2")
+    connection = opened(files["catalog.sqlite"])
+    plain = {"dataset": "feathers", "metric": "top-1"}
+    first = plain | {"value": 91.7, "digits": "91.7", "backbone": "nest-50", "pretraining": "imagenet-1k", "input_size": 448, "split": "test"}
+    second = plain | {"value": 93.2, "digits": "93.2", "backbone": "nest-101", "split": "test"}
+    assert known(connection, "results") == [
+        {"id": 1, "paper": "kestrel", "level": "sourced"} | first,
+        {"id": 2, "paper": "kestrel", "level": "listed"} | second,
+    ]
+    assert known(connection, "sources")[2:] == [
+        {"result": 2, "place": 0, "source": "third-party", "locator": "a later table", "value": 93.2, "digits": "93.2"},
+        {"result": 2, "place": 1, "source": "seed-list", "locator": "leaderboard, row Kestrel", "url": "https://list.example/", "value": 93.2, "digits": "93.2",
+         "said": '{"backbone": "nest-50"}'},
+    ]  # fmt: skip
+    assert known(connection, "fields") == [{"result": 1, "field": "input_size", "source": "authors", "locator": "train.py"}]
+    assert known(connection, "reproductions") == [
+        plain | {"id": 1, "paper": "kestrel", "value": 91.2, "digits": "91.2", "backbone": "nest-50", "runs": "[91.1, 91.3]", "ran_by": "a user",
+                 "by_authors": 0, "url": "https://code.example/kestrel/issues/1"},
+    ]  # fmt: skip
+    assert [row["official"] for row in known(connection, "links") if row["kind"] == "code"] == [1]
+    assert [(row["kind"], row["id"], row.get("venue")) for row in known(connection, "entries")] == [
+        ("papers", "kestrel", "icb"), ("papers", "siskin", "jb"), ("datasets", "feathers", None), ("workshops", "nesting-1", "icb"),
+        ("challenges", "moult", None), ("surveys", "birds-2022", "jb"),
+    ]  # fmt: skip
+    assert {row["id"]: row.get("rank") for row in known(connection, "levels")} == {
+        "listed": 0, "sourced": 1, "reproduced-by-others": 2, "reproduced": 3, "contested": None,
+    }  # fmt: skip
+
+
+def test_our_own_runs_and_how_far_they_carried_a_paper_are_told_apart_from_claims(real):
+    _, runs, files = real
+    record = next(record for record in runs.valid("transfg") if record.label is None and record.seed == 0)
+    connection = opened(files["catalog.sqlite"])
+    found = connection.execute("SELECT top1, low, high, test_images FROM runs WHERE paper = 'transfg' AND variant IS NULL AND seed = 0").fetchall()
+    assert found == [(100 * record.outcome.top1, *(100 * end for end in record.outcome.interval), record.dataset.test)]
+    carried = {row["paper"]: row["carried"] for row in csv.DictReader(io.StringIO(files["results.csv"]))}
+    assert (carried["transfg"], carried["cal"]) == ("demo-checked", "none")
+    assert json.loads(files["catalog.json"])["papers"]["transfg"]["carried"] == "demo-checked"
+    assert connection.execute("SELECT carried FROM papers WHERE id = 'transfg'").fetchone() == ("demo-checked",)
+
+
+def test_a_contested_claim_is_no_sourced_one_and_says_why(tree):
+    kestrel = tree / "catalog" / "papers" / "kestrel.yaml"
+    text = kestrel.read_text(encoding="utf-8").replace("    split: test\n    fields", "    split: test\n    extra: []\n    test_time: []\n    fields")
+    protocol = "    pretraining: imagenet-1k\n    input_size: 448\n    split: test\n    extra: []\n    test_time: []\n    runs: [81.1, 81.2, 81.3]\n"
+    kestrel.write_text(text.replace("value: 91.2", "value: 81.2").replace("    runs: [91.1, 91.3]\n", protocol), encoding="utf-8")
+    catalog, problems = load(tree)
+    assert catalog, problems
+    files = exports.files(catalog, Runs())
+    result = json.loads(files["catalog.json"])["papers"]["kestrel"]["results"][0]
+    assert result["level"] == "contested"
+    assert result["reason"].startswith("3 runs of equal protocol (81.1, 81.2, 81.3)")
+    connection = opened(files["catalog.sqlite"])
+    assert connection.execute("SELECT level, reason FROM claims WHERE id = 1").fetchone() == ("contested", result["reason"])
+    assert connection.execute("SELECT count(*) FROM claims WHERE rank >= 0").fetchone() == (1,)
 
 
 def test_the_data_page_answers_its_own_question_in_one_query(real):
@@ -187,6 +254,12 @@ def test_the_bibliography_opens_in_bibtexparser_without_loss(real):
         assert found["year"].value == str(expected.year) if expected.year else "year" not in found
         assert found["doi"].value == expected.ids.doi if expected.ids and expected.ids.doi else "doi" not in found
         assert found["eprint"].value == expected.ids.arxiv if expected.ids and expected.ids.arxiv else "eprint" not in found
+        venue = catalog.manifest.venues[expected.venue]
+        where = {"inproceedings": "booktitle", "article": "journal"}.get(entry.entry_type)
+        proceedings = (getattr(expected, "booktitle", None) or venue.proceedings) if where == "booktitle" else None
+        assert found[where].value == (proceedings or venue.name) if where else "booktitle" not in found
+        for name in ("volume", "number"):
+            assert found[name].value == getattr(expected, name) if getattr(expected, name) else name not in found
 
 
 def test_two_papers_with_one_key_get_two(tree):
@@ -204,10 +277,10 @@ def test_two_papers_with_one_key_get_two(tree):
 
 def test_the_feed_tells_the_newest_additions_and_corrections_first(exported_after):
     text = exported_after("catalog/papers/kestrel.yaml", "- date: 2022-05-01", "- date: 2022-06-02")["feed.xml"]
-    feed = ElementTree.fromstring(text)
-    assert {child.tag for child in feed} >= {ATOM + name for name in ("id", "title", "updated", "author", "link", "entry")}
-    assert feed.find(f"{ATOM}updated").text == "2022-06-02T00:00:00Z"
-    items = feed.findall(f"{ATOM}entry")
+    tree = ElementTree.fromstring(text)
+    assert {child.tag for child in tree} >= {ATOM + name for name in ("id", "title", "updated", "author", "link", "entry")}
+    assert tree.find(f"{ATOM}updated").text == "2022-06-02T00:00:00Z"
+    items = tree.findall(f"{ATOM}entry")
     assert items[0].find(f"{ATOM}title").text == "Kestrel: 1 correction"
     assert items[0].find(f"{ATOM}link").get("href") == "https://aviary.example/papers/kestrel/"
     assert "Paper added: Siskin" in [item.find(f"{ATOM}title").text for item in items]
@@ -215,6 +288,14 @@ def test_the_feed_tells_the_newest_additions_and_corrections_first(exported_afte
     assert len(set(ids)) == len(ids) == 7
     for item in items:
         assert {child.tag for child in item} >= {ATOM + name for name in ("id", "title", "updated", "link", "summary")}
+    assert items[0].find(f"{ATOM}updated").text == "2022-06-02T00:00:00Z"
+    assert items[0].find(f"{ATOM}summary").text == "A later table names the backbone."
+
+
+def test_the_feed_ends_with_its_hundredth_item(real):
+    many = real[0].papers["transfg"].model_copy(update={"corrections": None})
+    crowd = dataclasses.replace(real[0], papers={f"p{number}": many for number in range(150)})
+    assert feed.atom(crowd).count("<entry>") == feed.NEWEST
 
 
 def test_the_feed_is_in_the_head_of_every_page(built_site):

@@ -155,6 +155,16 @@ BROKEN = [
     (SISKIN, "Siskin: Comparing Feathers in Pairs", "SISKIN: COMPARING FEATHERS IN PAIRS", "1:8", "title-case", "title: found capitals alone, expected the title as published"),
     (SISKIN, "Siskin compares two birds at a time. It asks which one is which.", "Siskin compares two birds at a time.", "8:10", "summary-length",
      "summary: found 1 sentence and 36 characters, expected at least 2 and at most 1500"),
+    (SISKIN, "Siskin: Comparing Feathers in Pairs", "siskin: comparing feathers in pairs", "1:8", "title-case", "title: found no capital"),
+    (SISKIN, "Siskin compares two birds at a time. It asks which one is which.", 1500 * "x" + ".\n  Y.", "8:10", "summary-length",
+     "summary: found 2 sentences and 1504 characters, expected at least 2 and at most 1500"),
+    (SISKIN, "[Carla Zeisig]", "[Carla Zeisig, others]", "3:25", "author-form", 'authors[1]: found "others"'),
+    (SISKIN, "[Carla Zeisig]", "[Carla Zeisig and Bo Sperber]", "3:11", "author-form", 'found "Carla Zeisig and Bo Sperber"'),
+    (SISKIN, "Comparing Feathers", "Comparing ``Feathers''", "1:8", "text-latex", 'found "``"'),
+    (SISKIN, "approaches:", 'ids: {doi: "10.1234/ICB.2021.1"}\napproaches:', "7:12", "duplicate-paper", "kestrel has the same DOI"),
+    (KESTREL, "{kind: paper, url: https://arxiv.org/abs/2103.00010}", "{kind: pdf, url: https://arxiv.org/abs/2103.00012}", "9:22", "link-id", "leads to another arXiv id"),
+    (KESTREL, 'pages: "1-9"', 'pages: "pp. 1-9"', "6:8", "pages-form", 'found "pp. 1-9"'),
+    (KESTREL, 'pages: "1-9"', 'pages: "1–9"', "6:8", "pages-form", 'found "1–9"'),
     (KESTREL, 'pages: "1-9"', 'pages: "10-9"', "6:8", "pages-form", 'pages: found "10-9", expected such as "852-860"'),
 ]
 # fmt: on

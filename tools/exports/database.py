@@ -19,12 +19,15 @@ from tools.trust import LEVELS
 PROTOCOL = """
   dataset TEXT NOT NULL REFERENCES datasets, metric TEXT NOT NULL, value REAL NOT NULL, digits TEXT NOT NULL, sd REAL,
   variant TEXT, backbone TEXT REFERENCES backbones, pretraining TEXT, input_size INTEGER, split TEXT, images INTEGER, labels TEXT,
-  extra TEXT, test_time TEXT, selection TEXT, epochs INTEGER, batch INTEGER, devices INTEGER, note TEXT"""
+  extra TEXT, test_time TEXT, selection TEXT, epochs INTEGER, batch INTEGER, devices INTEGER, runs TEXT, note TEXT"""
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE levels (id TEXT PRIMARY KEY, rank INTEGER, name TEXT NOT NULL, meaning TEXT NOT NULL) STRICT;
 CREATE TABLE venues (id TEXT PRIMARY KEY, name TEXT NOT NULL, short TEXT NOT NULL, kind TEXT NOT NULL) STRICT;
 CREATE TABLE backbones (id TEXT PRIMARY KEY, name TEXT NOT NULL, family TEXT NOT NULL, timm TEXT) STRICT;
+CREATE TABLE entries (
+  kind TEXT NOT NULL, id TEXT NOT NULL, title TEXT NOT NULL, name TEXT, year INTEGER, venue TEXT REFERENCES venues,
+  summary TEXT NOT NULL, page TEXT NOT NULL, added TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT;
 CREATE TABLE datasets (
   id TEXT PRIMARY KEY, title TEXT NOT NULL, name TEXT, year INTEGER, classes INTEGER NOT NULL, summary TEXT NOT NULL,
   page TEXT NOT NULL, added TEXT NOT NULL) STRICT;
@@ -46,6 +49,9 @@ CREATE TABLE results (
 CREATE TABLE sources (
   result INTEGER NOT NULL REFERENCES results, place INTEGER NOT NULL, source TEXT NOT NULL, locator TEXT, url TEXT,
   value REAL NOT NULL, digits TEXT NOT NULL, said TEXT, PRIMARY KEY (result, place)) STRICT;
+CREATE TABLE fields (
+  result INTEGER NOT NULL REFERENCES results, field TEXT NOT NULL, source TEXT NOT NULL, locator TEXT, url TEXT,
+  PRIMARY KEY (result, field)) STRICT;
 CREATE TABLE reproductions (
   id INTEGER PRIMARY KEY, paper TEXT NOT NULL REFERENCES papers,{PROTOCOL},
   ran_by TEXT NOT NULL, by_authors INTEGER NOT NULL, flaw TEXT, url TEXT NOT NULL, locator TEXT) STRICT;
@@ -65,19 +71,22 @@ MEANINGS = {
     "claims": "A view: `results` with method, title and year of their paper, how far its implementation was carried, their"
     " backbone's family and their level's rank.",
     "results": "What papers claim, one row a claim. `digits` is the value as it is given; `level` and `reason` say how far it can"
-    " be trusted; `extra` and `test_time` are JSON lists.",
+    " be trusted; `extra`, `test_time` and `runs` (the values of single runs) are JSON lists.",
     "sources": "Who states a result, the strongest first. `said` is JSON: on what that source differs.",
+    "fields": "Where a field of a result's protocol was read, if elsewhere than its value.",
     "reproductions": "What somebody got who ran the method again.",
     "runs": "What our own implementations reached, in percent with their 95% interval, by the records that were valid in this"
     " build. Never to be put beside `results` without looking at dataset and backbone.",
     "levels": "What each level of trust means. `rank` grows with it: 0 listed, 1 sourced, 2 reproduced by others, 3 reproduced;"
     " contested has none.",
+    "entries": "Papers, datasets, surveys, workshops and challenges, with what all of them have.",
     "papers": "Papers. `implementation` is our file, `carried` how far it was carried.",
     "authors": "Authors in order, from 0.",
     "words": "Approaches and mechanisms of each paper.",
     "links": "Addresses of each entry; for code, `official` is 1 for the authors'.",
     "corrections": "What the list that the catalog started from had wrong.",
-    "datasets": "Datasets, with their number of classes.",
+    "datasets": "Datasets, with their number of classes. What else is known of them (annotations, pitfalls, files) is in"
+    " catalog.json alone.",
     "splits": "Number of images a split.",
     "backbones": "Networks that methods build on; those of one `family` are compared with each other.",
     "venues": "Conferences, journals and archives.",
@@ -132,6 +141,12 @@ def _rows(catalog: Catalog, runs: Runs, claims: list[Claim]) -> dict[str, Iterab
         ),
         "venues": ({"id": i} | one.model_dump(include={"name", "short", "kind"}) for i, one in manifest.venues.items()),
         "backbones": ({"id": i} | one.model_dump() for i, one in manifest.backbones.items()),
+        "entries": (
+            {"kind": kind, "id": i, "venue": getattr(one, "venue", None)}
+            | one.model_dump(include={"title", "name", "year", "summary"})
+            | {"page": manifest.site + entry_address(catalog, kind, i), "added": one.added.isoformat()}
+            for kind, i, one in catalog.entries()
+        ),
         "datasets": (
             {"id": i}
             | one.model_dump(include={"title", "name", "year", "classes", "summary"})
@@ -171,6 +186,11 @@ def _rows(catalog: Catalog, runs: Runs, claims: list[Claim]) -> dict[str, Iterab
             for number, claim in enumerate(claims, 1)
             for place, source in enumerate(claim.result.sources)
         ),
+        "fields": (
+            {"result": number, "field": field, "source": source.source, "locator": source.locator, "url": source.url}
+            for number, claim in enumerate(claims, 1)
+            for field, source in (claim.result.fields or {}).items()
+        ),
         "reproductions": (
             {"id": number, "paper": i, "ran_by": run.by, "by_authors": bool(run.by_authors), "flaw": run.flaw}
             | {"url": run.url, "locator": run.locator}
@@ -203,10 +223,9 @@ def _paper(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any]:
 
 
 def _protocol(protocol: Protocol) -> dict[str, Any]:
-    plain = protocol.model_dump(include=set(Protocol.model_fields) - {"runs"})
-    plain["value"] = float(protocol.value)
-    words = {name: _json(getattr(protocol, name)) for name in ("extra", "test_time")}
-    return plain | words | {"digits": digits(protocol.value), "note": protocol.note}
+    plain = {name: getattr(protocol, name) for name in Protocol.model_fields}
+    lists = {name: _json(plain[name]) for name in ("extra", "test_time", "runs")}
+    return plain | lists | {"digits": digits(protocol.value), "note": protocol.note}
 
 
 def _runs(runs: Runs) -> Iterable[dict[str, Any]]:
