@@ -4,7 +4,8 @@
 
 Ours is `tools.catalog.load`: reading, validation and all rules. The reference reads the same files and parses each with
 `yaml.CSafeLoader`, no more. Both keep what they made of all files until the last one, so both pay the garbage collector for it.
-They take turns in one process; what is printed is the median over the pairs. Aims: at most 1.5 times, an exponent of at most 1.1.
+They take turns in one process; what is printed is the median over the pairs, in seconds of the processor. Aims: at most 1.5
+times, an exponent of at most 1.1.
 """
 
 from __future__ import annotations

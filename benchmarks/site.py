@@ -9,8 +9,9 @@ both without the hook, with the same plugins, extensions and navigation:
   the site would be without Finch. That our pages are HTML, with tooltips and data for scripts, counts as ours.
 - rendered: our own pages, as tools.render writes them. What is left is the hook: loading the catalog, and the templates.
 
-Every build is a process of its own, and the three take turns. Then the site is served, as `make serve` does, one paper's file is
-saved, and the time is taken until the page has the change: for the real catalog, and for the largest synthetic one.
+Every build is a process of its own, and the three take turns; their times are the processor's. Then the site is served, as
+`make serve` does, one paper's file is saved, and the clock is read until the page has the change: for the real catalog, and for
+the largest synthetic one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ import yaml
 
 from benchmarks.plain import plain_docs
 from benchmarks.synthetic import write_catalog
-from benchmarks.timing import exponent, medians, print_table, ratio, seconds, turns, working
+from benchmarks.timing import exponent, medians, print_table, ratio, turns, working
 from tools.catalog import ROOT
 
 NEEDED = ("site", "tools", "implementations", "mkdocs.yml", "pyproject.toml")
@@ -154,7 +155,9 @@ def save(file: Path, address: str, word: str) -> float:
     """Puts a word into a paper's title, and waits for its page to have it."""
     text = file.read_text(encoding="utf-8")
     file.write_text(re.sub(r'^(title: ".*)"$', rf'\1 {word}"', text, count=1, flags=re.MULTILINE), encoding="utf-8")
-    return seconds(lambda: wait_for(f"{address}papers/{file.stem}/", word))
+    began = time.monotonic()
+    wait_for(f"{address}papers/{file.stem}/", word)
+    return time.monotonic() - began
 
 
 @contextmanager
