@@ -41,7 +41,7 @@ def load(root: Path = ROOT) -> tuple[Catalog | None, list[Problem]]:
 
     Returns it with its warnings and notes; where there is an error, no catalog, and all problems.
     """
-    with _collector_at_rest():
+    with collector_at_rest():
         draft = read_all(root)
         problems = sorted({*draft.problems, *check(draft)})
     if draft.manifest is None or any(problem.level == "error" for problem in problems):
@@ -50,7 +50,7 @@ def load(root: Path = ROOT) -> tuple[Catalog | None, list[Problem]]:
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
+def collector_at_rest() -> Iterator[None]:
     """Without the garbage collector, which would go through all entries read so far again and again: they are all kept."""
     was_on = gc.isenabled()
     gc.disable()

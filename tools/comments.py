@@ -24,6 +24,11 @@ class Comments:
     header: list[str] = field(default_factory=list)
     footer: list[str] = field(default_factory=list)
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a comment that belongs to a place."""
+        return bool(self.before or self.beside)
+
     def inside(self, location: Location) -> bool:
         """Whether a comment stands within the value at a location, so that it can't be on one line."""
         return any(len(where) > len(location) and where[: len(location)] == location for where in (*self.before, *self.beside))

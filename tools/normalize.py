@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -64,7 +64,7 @@ def differs_from_normal_form(document: Document, model: type[Entry]) -> int:
 def _mapping(data: dict[str, Any], shape: Shape, at: Location, comments: Comments) -> list[str]:
     lines: list[str] = []
     for field in shape.written(data):
-        where = (*at, field.key)
+        where = (*at, field.key) if comments.any else at
         if where in comments.before:
             lines += comments.before[where]
         lines += _pair(field, data[field.key], where, comments)
@@ -99,7 +99,7 @@ def _text(field: Field, value: str, beside: str) -> list[str]:
 def _sequence(items: list[Any], shape: Shape, at: Location, comments: Comments) -> list[str]:
     lines: list[str] = []
     for index, item in enumerate(items):
-        where = (*at, index)
+        where = (*at, index) if comments.any else at
         if where in comments.before:
             lines += comments.before[where]
         beside = f"  {comments.beside[where]}" if where in comments.beside else ""
@@ -157,6 +157,7 @@ def _scalar(value: Any, *, quoted: bool = False, flow: bool = False) -> str:
     raise TypeError(f"an entry has no {type(value).__name__}")
 
 
+@lru_cache(maxsize=1 << 14)  # the same words come again and again
 def _is_plain(value: str, flow: bool) -> bool:
     if not (PLAIN_IN_FLOW if flow else PLAIN).fullmatch(value) or value[-1] == ":" or value[-1].isspace():
         return False
