@@ -3,10 +3,10 @@
     .venv/bin/python -m benchmarks.catalog [--sizes 100 1000 10000]
 
 Ours is `tools.catalog.load`: reading, validation and all rules. The reference reads the same files and parses each with
-`yaml.CSafeLoader`, no more; both keep what they made of all files until the last one. Ours lets the garbage collector rest, since
-nothing that it reads is garbage; so the reference stands here twice, as anybody would write it, and with the collector at rest. They
-take turns in one process; what is printed is the median over the turns, in seconds of the processor. Aims: at most 1.5 times, an
-exponent of at most 1.1.
+`yaml.CSafeLoader`, no more; both keep what they made of all files until the last one. Ours lets the garbage collector rest,
+since nothing that it reads is garbage; so the reference stands here twice: as anybody would write it, and with the collector at
+rest. They take turns in one process; what is printed is the median over the turns, in seconds of the processor. Aims: at most
+1.5 times, an exponent of at most 1.1.
 """
 
 from __future__ import annotations

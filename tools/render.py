@@ -60,7 +60,7 @@ def _page(path: str, template: str, data: dict[str, Any]) -> str:
     """One page; `data["meta"]` becomes its front matter."""
     meta = yaml.dump(data["meta"], Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=10**6)
     here = address(path)
-    body = _environment().get_template(template).render(data, url=lambda target: relative(here, target))
+    body = _environment().get_template(template).render(data, url=cache(lambda target: relative(here, target)))
     return f"---\n{meta}---\n\n{body.strip()}\n"
 
 

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tools.catalog import ROOT, load
 from tools.check_catalog import main
 from tools.draft import read_all
-from tools.fixes import fixes
+from tools.fixes import fixed, fixes
 from tools.problems import RULES
+from tools.reading import Refused, from_text
+from tools.schema import Paper
 
 # ------------------------------------------------------------------------------------------------------------- mangling
 
@@ -206,6 +210,25 @@ def test_an_address_isnt_mended_into_one_that_the_entry_has(tree):
     file.write_text(text.replace("  - {kind: code", "  - {kind: pdf, url: https://arxiv.org/pdf/2103.00010}\n  - {kind: code"), encoding="utf-8")
     assert main(["--root", str(tree), "--fix"]) == 1
     assert "https://arxiv.org/pdf/2103.00010" in file.read_text(encoding="utf-8")
+
+
+TREE = ROOT / "tests" / "data" / "tree" / "catalog" / "papers" / "kestrel.yaml"
+SNIPPETS = ["", "#", " # c", "\n# c\n", "~", '"', "'", "[", "]", "{", "}", ": ", "- ", "&a ", "*a", "!!binary ", "|", ">-", "\t", "\r\n", "---", "0", "1e9", "null", "é", "\ufb01", "\\"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 8), st.sampled_from(SNIPPETS)), min_size=1, max_size=3))
+@settings(max_examples=400)
+def test_whatever_a_file_holds_it_is_refused_or_mended_once_and_for_all(changes):
+    text = TREE.read_text(encoding="utf-8")
+    for start, length, snippet in changes:
+        text = text[:start] + snippet + text[start + length :]
+    try:
+        after = fixed(text, "kestrel.yaml", Paper, set())
+    except Refused:
+        return
+    if after is not None:
+        assert fixed(after, "kestrel.yaml", Paper, set()) == after
+        assert Paper.model_validate(from_text(after, "kestrel.yaml").data)
 
 
 def test_diff_shows_what_fix_would_change_and_changes_nothing(tree, capsys):
