@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from implementations.common.errors import Fault
@@ -228,8 +229,7 @@ def encode(classes: list[int]) -> str:
 
 def decode(text: str) -> list[int]:
     """The classes of `encode`'s text."""
-    content = zlib.decompress(base64.b64decode(text))
-    return [int.from_bytes(content[at : at + 2], "little") for at in range(0, len(content), 2)]
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u2").tolist()
 
 
 def on_images_of(other: Record, record: Record) -> list[int] | None:
