@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Generator(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
 
+@cache
 def files() -> dict[str, str]:
     """The schemas' texts by their names: papers.json and so on, and catalog.json for catalog.yaml."""
     found = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pygments import highlight
@@ -197,6 +198,7 @@ def _assumptions(source: str) -> str | None:
     return " ".join(found[1].split()) if found else None
 
 
+@lru_cache(maxsize=128)  # while the site is served, sources mostly stay
 def _highlighted(source: str) -> dict[str, str]:
     """The source as escaped HTML. No line of it is blank: a blank line would end the block for Markdown."""
     html = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip("\n")
