@@ -7,8 +7,10 @@ import unicodedata
 from collections.abc import Collection
 from urllib.parse import unquote, urlsplit
 
-ARXIV_ID = re.compile(r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?")
-ARXIV_ADDRESS = re.compile(r"https?://(?:www\.|export\.)?arxiv\.org/(?P<kind>[a-z]+)/(?P<rest>[^?#]+?)(?:\.pdf)?/?(?:[?#].*)?")
+from tools.schema import ARXIV_PATTERN
+
+ARXIV_ID = re.compile(rf"(?P<id>{ARXIV_PATTERN.strip('^$')})(?:v\d+)?")
+ARXIV_ADDRESS = re.compile(r"https?://(?:www\.|export\.)?arxiv\.org/[a-z]+/(?P<rest>[^?#]+?)(?:\.pdf)?/?(?:[?#].*)?")
 DOI_PREFIX = re.compile(r"doi:\s*", re.IGNORECASE)
 DOI_ADDRESS = re.compile(r"https?://(?:dx\.|www\.)?doi\.org/(?P<doi>[^?#]+)(?:[?#].*)?", re.IGNORECASE)
 ARXIV_DOI = "10.48550/arxiv."
