@@ -83,9 +83,13 @@ endef
 	$(call install,implementations)
 	@touch .venv/site.stamp $@
 
+.venv/add.stamp: pyproject.toml .venv/pyvenv.cfg
+	$(call install,adding)
+	@touch .venv/site.stamp $@
+
 .venv/test.stamp: pyproject.toml .venv/pyvenv.cfg
-	$(call install,test implementations)
-	@touch .venv/site.stamp .venv/demo.stamp $@
+	$(call install,test adding implementations)
+	@touch .venv/site.stamp .venv/demo.stamp .venv/add.stamp $@
 
 # Made anew where it is missing or its Python has gone.
 .venv/pyvenv.cfg: $(shell test -x $(BIN)/python || echo new-environment)

@@ -224,7 +224,8 @@ def test_make_serve_says_so_where_its_port_is_taken():
 
 def pins() -> dict[str, str]:
     extras = PROJECT["project"]["optional-dependencies"]
-    lines = [*PROJECT["project"]["dependencies"], *extras["test"], *extras["implementations"], *PROJECT["tool"]["uv"]["constraint-dependencies"]]
+    constraints = PROJECT["tool"]["uv"]["constraint-dependencies"]
+    lines = itertools.chain(PROJECT["project"]["dependencies"], *extras.values(), constraints)
     return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
