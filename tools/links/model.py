@@ -1,0 +1,110 @@
+"""What the parts of the link checker hand to each other."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Failure = Literal[
+    "malformed", "forbidden", "no such name", "refused", "timed out", "certificate", "reset", "redirect loop", "bad answer"
+]
+"""Why there was no status: the address is none; it leads to an address that is never asked (private, not http); its name doesn't
+resolve; nobody listens; nobody answers in time; the certificate isn't valid; the connection broke off; too many redirects; what
+came isn't HTTP, or is more than is read."""
+FAILURES = get_args(Failure)
+
+Verdict = Literal["ok", "moved", "dead", "blocked", "broken", "wrong", "unknown"]
+"""ok; moved for good (a new address is known); dead; the host refuses programs; can't work as it is written (TLS, malformed);
+answers with another paper; nothing can be said yet."""
+VERDICTS = get_args(Verdict)
+BAD: tuple[Verdict, ...] = ("dead", "broken", "wrong")
+"""What makes the command's exit code 1."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where an address stands."""
+
+    path: str
+    line: int
+    column: int
+    field: str
+    """links[0].url; empty in a page of the site."""
+    entry: str
+    """papers/transfg; empty in catalog.yaml and in a page of the site."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One address to be checked, and everywhere it stands. Fragments count: two fragments of one page are two targets."""
+
+    url: str
+    places: tuple[Place, ...]
+    title: str | None = None
+    """The title that has to stand there: that of the entry whose paper it is. None where any page will do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What one look at an address found."""
+
+    url: str
+    status: int | None = None
+    """Of the last answer, after redirects; None where there was none."""
+    failure: Failure | None = None
+    reason: str
+    """What happened, in a sentence for people: "answers with status 404", "the certificate expired on 2026-01-01"."""
+    final: str | None = None
+    """The address after all redirects, where that is another one; without the fragment that was asked for."""
+    permanent: bool = False
+    """Whether each redirect on the way was permanent (301, 308)."""
+    wall: bool = False
+    """Whether it looks like a wall for programs: a challenge page, a known host that refuses them."""
+    kind: str | None = None
+    """The media type, in lower case."""
+    title: str | None = None
+    """The title of the page, or of the paper that the identifier's service names."""
+    fragment: bool | None = None
+    """Whether the fragment is there; None where there is none, or where it can't be told."""
+    archived: bool = False
+    """A repository that its owner has closed for changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What the ledger remembers of an address: one line of catalog/links.jsonl."""
+
+    url: str
+    first_seen: datetime.date
+    checked: datetime.date | None = None
+    """The last day it was looked at."""
+    last_ok: datetime.date | None = None
+    status: int | str | None = None
+    """Of the last look: the status, or the failure."""
+    failures: int = 0
+    """Looks in a row, on different days, that found it gone."""
+    failing_since: datetime.date | None = None
+    """The day of the first of them."""
+    verdict: Verdict = "unknown"
+    title: str | None = None
+    """The title that was seen there last."""
+    moved_to: str | None = None
+    archive: str | None = None
+    """The nearest copy at the Internet Archive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What is made of one look at one target, in the light of the ledger."""
+
+    target: Target
+    verdict: Verdict
+    reason: str
+    suggestion: str | None = None
+    """The address to put in its place."""
+    fixable: bool = False
+    """Whether `--fix` may put it there by itself."""
+    excepted: str | None = None
+    """Why a person said that it is to be left alone, where that still holds."""
+    observation: Observation | None = field(default=None, compare=False)
