@@ -21,6 +21,7 @@ from implementations.baseline import Baseline
 from implementations.common.method import Method
 from implementations.common.recipes import resolve
 from tests.implementations.tiny import build, images, labels
+from tests.tools.adding.places import linked
 from tools.adding.record import Refusal
 from tools.adding.scaffold import LONGEST_ID, class_name, scaffold
 from tools.catalog import ROOT, load
@@ -36,14 +37,6 @@ def places(tree) -> Path:
     for folder in ("implementations", "tests/implementations"):
         (tree / folder).mkdir(parents=True)
     return tree
-
-
-def linked(folder: Path, to: Path) -> None:
-    """A folder in which every file is the real one, and to which files can be added."""
-    folder.mkdir(parents=True)
-    for path in to.iterdir():
-        if path.name != "__pycache__":
-            (folder / path.name).symlink_to(path)
 
 
 @pytest.fixture
