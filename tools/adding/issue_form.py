@@ -66,9 +66,9 @@ def main(add: Add | None = None) -> int:
 
 def add_paper(arguments: list[str]) -> int:
     """The command; 2 where it takes the arguments for wrong usage."""
-    from tools.add_paper import main as command
-
     try:
+        from tools.add_paper import main as command
+
         return command(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
@@ -161,16 +161,17 @@ def _entry(asked: Asked, root: Path, add: Add) -> tuple[str, Path | None]:
         source = str(root / FOLDER.parent / "issue.bib")
         Path(source).write_text(asked.paper + "\n", encoding="utf-8")
     before = _papers(root)
-    said = io.StringIO()
-    with redirect_stdout(said), redirect_stderr(said):
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
         code = add([*asked.options, "--root", str(root), "--", source])
+    said = printed.getvalue().replace(f"{root}/", "")
     if code != 0:
-        return said.getvalue(), None
+        return said, None
     after = _papers(root)
     new = sorted(after.keys() - before.keys())
     if len(new) != 1 or any(after.get(file) != text for file, text in before.items()):
-        raise Refusal(f"an issue is for one new entry, and this would make {len(new)} or change others:\n{said.getvalue()}")
-    return said.getvalue(), new[0]
+        raise Refusal(f"an issue is for one new entry, and this would make {len(new)} or change others:\n{said}")
+    return said, new[0]
 
 
 def _papers(root: Path) -> dict[Path, bytes]:

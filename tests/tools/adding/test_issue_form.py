@@ -226,6 +226,11 @@ def test_bibtex_reaches_the_command_as_a_file(root):
     assert left(root).keys() == {"message.txt", "catalog/papers/kestrel-net.yaml"}
 
 
+def test_what_was_said_names_files_as_the_repository_does(root):
+    run(body(), root, command(code=1, says=f"{root}/build/issue.bib:1: no title\n")[0])
+    assert left(root)["message.txt"] == "build/issue.bib:1: no title\ncomplained\n"
+
+
 @pytest.mark.parametrize("code", [1, 2])
 def test_where_the_command_refuses_what_it_said_is_left_alone(root, code):
     run(body(), root, command("half-made", code=code)[0])

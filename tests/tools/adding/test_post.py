@@ -154,6 +154,15 @@ def test_another_id_after_an_edit_takes_the_first_ones_file_off_the_branch(repos
     assert repository.remote("diff", "--name-only", "main", BRANCH) == "catalog/papers/hedge-sparrow.yaml"
 
 
+def test_nothing_else_goes_along_whatever_was_changed_before(repository):
+    repository.leave(**{PLACE: ENTRY})
+    (repository.root / "catalog.yaml").write_text("name: Changed\n" + (repository.root / "catalog.yaml").read_text(encoding="utf-8").split("\n", 1)[1], encoding="utf-8")
+    (repository.root / "new.py").write_text("x", encoding="utf-8")
+    git(repository.root, "add", "--all")
+    assert post.main() == 0
+    assert repository.remote("diff", "--name-only", "main", BRANCH) == PLACE
+
+
 def test_what_somebody_committed_to_the_branch_isnt_overwritten(repository):
     repository.leave(**{PLACE: ENTRY})
     post.main()
