@@ -23,7 +23,7 @@ import yaml
 
 from tools.adding.record import Refusal
 from tools.canonical import arxiv_id, doi
-from tools.schema import DOI_PATTERN
+from tools.schema import DOI_PATTERN, ID_PATTERN
 
 FORM = Path(".github/ISSUE_TEMPLATE/add-paper.yml")
 FOLDER = Path("build/issue")
@@ -104,6 +104,7 @@ def parse(body: str, labels: Mapping[str, str]) -> Asked:
         raise Refusal("the issue's text isn't UTF-8")
     found = fields(body, labels)
     _refuse_without_consent(found["consent"])
+    _refuse_a_wrong_id(found["id"], labels["id"])
     options = [f"{option}={' '.join(found[field].split())}" for field, option in OPTIONS.items() if found[field]]
     for field, (option, between) in LISTS.items():
         values = [value.strip() for value in found[field].split(between) if value.strip()]
@@ -143,6 +144,12 @@ def _refuse_without_consent(consent: str) -> None:
     boxes = re.findall(r"^- \[(.)\] ", consent, re.MULTILINE)
     if not boxes or any(box not in "xX" for box in boxes):
         raise Refusal("the form's last box isn't ticked; an entry can be published only if you agree to what it says")
+
+
+def _refuse_a_wrong_id(entry_id: str, label: str) -> None:
+    """The command makes a file's name of it."""
+    if entry_id and not re.fullmatch(ID_PATTERN, entry_id):
+        raise Refusal(f'{label}: found "{entry_id[:200]}", expected lower-case words joined by hyphens, such as api-net')
 
 
 def _paper(text: str, label: str) -> str:

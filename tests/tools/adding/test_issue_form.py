@@ -106,11 +106,17 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("field", [*OPTIONS, *LISTS])
+@pytest.mark.parametrize("field", sorted({*OPTIONS, *LISTS} - {"id"}))
 def test_whatever_stands_in_a_field_is_one_argument_of_its_option(field, text):
     option = OPTIONS.get(field) or LISTS[field][0]
     given = [argument for argument in parse(body(**{field: text}), LABELS).options if argument.startswith(f"{option}=")]
     assert given == [f"{option}={text}"]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "../../x", "Kestrel", "kestrel_net", "a b"])
+def test_an_id_is_one_or_none_since_it_becomes_a_files_name(text):
+    with pytest.raises(Refusal, match=r"^Id: found .*, expected lower-case words joined by hyphens"):
+        parse(body(id=text), LABELS)
 
 
 def test_results_stand_one_a_line_and_blank_lines_are_none():
@@ -286,12 +292,12 @@ def job(root) -> Callable[..., subprocess.CompletedProcess]:
 def test_the_job_that_reads_runs_nothing_of_an_issue(root, job):
     evil = "$(touch x) `touch x` ; touch x ${{ x }} $(shell touch x)"
     before = {path.name for path in root.iterdir()}
-    done = job(body(summary=evil, id=evil, results=evil), "$(touch x)")
+    done = job(body(summary=evil, code=evil, results=evil), "$(touch x)")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in root.iterdir()} - before == {"made", "environment", "got.json", "build"}
     assert json.loads((root / "got.json").read_text(encoding="utf-8")) == [
-        f"--id={evil}",
-        "--code=https://github.com/OWNER/NAME",
+        "--id=kestrel-net",
+        f"--code={evil}",
         f"--summary={evil}",
         *("--approach=attention", "--approach=transformer", "--mechanism=token-selection"),
         f"--result={evil}",
