@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_two_processes_take_turns_with_the_interval_between_them(tmp_path, root)
     lines = [line for process in running for line in process.communicate(timeout=20)[0].splitlines()]
     turns = sorted(tuple(map(float, line.split())) for line in lines)
     assert len(turns) == 4
-    assert [later[0] - earlier[1] >= 0.24 for earlier, later in zip(turns, turns[1:], strict=False)] == [True] * 3
+    assert [later[0] - earlier[1] >= 0.24 for earlier, later in pairwise(turns)] == [True] * 3
 
 
 def test_a_process_that_is_killed_leaves_no_lock(tmp_path, root):

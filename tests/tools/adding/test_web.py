@@ -161,7 +161,7 @@ def test_other_statuses_are_not_tried_again(services, web, waits, status, shown)
 @pytest.mark.parametrize("status", [404, 410])
 def test_what_is_not_there_is_told_apart(services, web, status):
     services.serve(HOST, "/works/x", status=status)
-    with pytest.raises(NotThere, match="Crossref knows nothing at https://api.crossref.org/works/x"):
+    with pytest.raises(NotThere, match=r"Crossref knows nothing at https://api\.crossref\.org/works/x"):
         get(web)
     assert len(services.requests) == 1
 
