@@ -19,6 +19,13 @@ class Term(Model):
     """One sentence."""
 
 
+class Group(Term):
+    """A word that papers are grouped by."""
+
+    hints: list[Text] | None = None
+    """Words of titles and abstracts that point to it, for the tool that adds papers: a * stands for any ending."""
+
+
 class Pretraining(Term):
     """What backbones were trained on before."""
 
@@ -118,9 +125,9 @@ class Manifest(Model):
     """The list the catalog started from."""
     levels: dict[Id, Term]
     """How far a claim can be trusted: what each level means, the weakest first."""
-    approaches: dict[Id, Term]
+    approaches: dict[Id, Group]
     """Groups of methods."""
-    mechanisms: dict[Id, Term]
+    mechanisms: dict[Id, Group]
     """Devices that methods of several groups use."""
     extras: dict[Id, Term]
     """Annotation or data beyond labels and pretraining."""
