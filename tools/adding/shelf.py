@@ -57,7 +57,7 @@ class Shelf:
         papers = self.draft.entries["papers"].items()
         like = [(entry_id, entry) for entry_id, entry in papers if score(data["title"], entry.title) >= SAME_FROM]
         return [
-            f'catalog/papers/{entry_id}.yaml is by the same people, and its title nearly the same, "{entry.title}"; is it this one?'
+            f'catalog/papers/{entry_id}.yaml is by the same people and has nearly this title: "{entry.title}"; is it this paper?'
             for entry_id, entry in like
             if same_people(data["authors"], entry.authors)
         ]

@@ -193,7 +193,7 @@ def test_a_paper_by_the_same_people_with_nearly_the_same_title_is_pointed_to(add
     services.serve("api.semanticscholar.org", f"/graph/v1/paper/ARXIV:{ARXIV}", status=404)
     services.serve("api.openalex.org", f"/works/doi:10.48550/arXiv.{ARXIV}", status=404)
     assert add(ARXIV, *SAID, "--id", "kestrel-2") == 0
-    assert "note: catalog/papers/kestrel.yaml is by the same people, and its title nearly the same" in capsys.readouterr().err
+    assert "note: catalog/papers/kestrel.yaml is by the same people and has nearly this title" in capsys.readouterr().err
 
 
 def test_update_fills_up_an_entry_shows_the_difference_and_keeps_comments(add, known, catalog, capsys):
