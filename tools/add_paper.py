@@ -36,7 +36,7 @@ try:
     from tools.adding.bibtex_file import read_bibtex
     from tools.adding.entry import Words
     from tools.adding.merge import Stated
-    from tools.adding.record import NoAnswer, Record, Refusal
+    from tools.adding.record import Record, Refusal
     from tools.adding.results import EXAMPLE, read_result
     from tools.adding.shelf import Shelf
     from tools.adding.web import Web
@@ -120,7 +120,7 @@ def _outcomes(options: argparse.Namespace, parser: argparse.ArgumentParser) -> I
     asked: list[Asked] = []
     for text in options.inputs:
         try:
-            asked += _asked(text, shelf)
+            asked += _asked(text, shelf, update=options.update)
         except Refusal as reason:
             yield Outcome(asked=text, error=str(reason))
     if len(asked) > 1 and (given := [name for name in OF_ONE_PAPER if getattr(options, name)]):
@@ -158,11 +158,11 @@ def _wishes(options: argparse.Namespace, shelf: Shelf, parser: argparse.Argument
     )
 
 
-def _asked(text: str, shelf: Shelf) -> list[Asked]:
-    """The papers that one input asks for. Raises Refusal."""
+def _asked(text: str, shelf: Shelf, *, update: bool) -> list[Asked]:
+    """The papers that one input asks for; an entry is looked up only to be updated. Raises Refusal."""
     if text in shelf.draft.entries["papers"]:
-        entry = shelf.draft.entries["papers"][text]
-        return [Asked(text, arxiv=entry.ids and entry.ids.arxiv, doi=entry.ids and entry.ids.doi, entry=text)]
+        ids = shelf.draft.entries["papers"][text].ids if update else None
+        return [Asked(text, arxiv=ids and ids.arxiv, doi=ids and ids.doi, entry=text)]
     if text == "-":
         return [
             of_record(record) for record in read_bibtex(_decoded(sys.stdin.buffer.read(), "standard input"), "standard input")
@@ -207,7 +207,7 @@ def _ask_arxiv(asked: Iterable[Asked], web: Web | None) -> dict[str, Record | Re
         return {}
     try:
         return lookup(web, ids)
-    except NoAnswer as reason:
+    except Refusal as reason:
         return dict.fromkeys(ids, reason)
 
 

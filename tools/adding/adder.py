@@ -125,6 +125,11 @@ class Adder:
         if outcome.missing:
             raise Refusal("the entry isn't complete, and nothing was written")
         outcome.id = words.id or guesses.entry_id(data["title"], data.get("name"), data["authors"], data["year"])
+        if outcome.id in self.shelf.draft.ids["papers"]:
+            raise Refusal(
+                f"the id {outcome.id} is taken by another paper, {self.shelf.title(outcome.id)}; give one of its own: --id"
+            )
+        outcome.notes += self.shelf.near(data)
         self._check(outcome)
         if self.asker and not self.wishes.dry_run:
             self.asker.console.print(f"\n{outcome.text}", markup=False, highlight=False)

@@ -85,6 +85,7 @@ class _Reader:
             arxiv=arxiv,
             doi=found_doi,
             links=links,
+            summary=self._plain("annotation") or self._plain("annote"),
             doubts=tuple(dict.fromkeys(self.doubts)),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,9 @@ from tools.adding.web import Web
 
 CHECKS = ("Semantic Scholar", "OpenAlex")
 """Who is asked for ids and contradictions alone: nothing they say enters an entry."""
+
+KEYS = {"Semantic Scholar": "S2_API_KEY", "OpenAlex": "OPENALEX_API_KEY"}
+"""The environment's variables that may hold a key, without which these services are soon too busy."""
 
 
 @dataclass
@@ -128,7 +132,7 @@ def _check(found: Gathered, web: Web) -> None:
         return
     for source, service in zip(CHECKS, (semantic_scholar, openalex), strict=True):
         try:
-            record = service.lookup(web, arxiv=found.arxiv, doi=found.doi)
+            record = service.lookup(web.once(), arxiv=found.arxiv, doi=found.doi, key=os.environ.get(KEYS[source]))
         except NotThere:
             continue
         except NoAnswer as reason:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.adding.gather import Gathered
+from tools.adding.gather import CHECKS, Gathered
 from tools.adding.record import Record
 from tools.adding.venues import venue_of
 from tools.manifest import Manifest
@@ -17,7 +17,6 @@ from tools.rules.duplicates import letters
 ORDER = ("CVF", "ECVA", "AAAI", "OpenReview", "Crossref", "BibTeX", "arXiv", "Semantic Scholar", "OpenAlex")
 """Who goes before whom: the publisher's own page, what the publisher deposited, what a person keeps, the preprint. A published
 venue and its year beat a preprint's; the last two are asked for contradictions alone."""
-CHECKS = ORDER[-2:]
 WORDS_TO_JUDGE = 4
 """From so many words on, a title without a capital after the first has lost them."""
 

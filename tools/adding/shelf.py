@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tools.adding.people import same_people
 from tools.adding.record import Refusal
-from tools.adding.titles import same_title
+from tools.adding.titles import SAME_FROM, same_title, score
 from tools.draft import Draft, read_all
 from tools.problems import Problem
 from tools.reading import Document, Refused, from_text
@@ -51,6 +51,20 @@ class Shelf:
                 if title and (title == letters(entry.title) or _alike(data, entry)):
                     return kind, entry_id, f'title "{entry.title}"'
         return None
+
+    def near(self, data: Mapping[str, Any]) -> list[str]:
+        """What to tell of papers by the same people whose titles are nearly this one."""
+        papers = self.draft.entries["papers"].items()
+        like = [(entry_id, entry) for entry_id, entry in papers if score(data["title"], entry.title) >= SAME_FROM]
+        return [
+            f'catalog/papers/{entry_id}.yaml is by the same people and has nearly this title: "{entry.title}"; is it this paper?'
+            for entry_id, entry in like
+            if same_people(data["authors"], entry.authors)
+        ]
+
+    def title(self, entry_id: str) -> str:
+        """A paper's title in quotes."""
+        return f'"{self.draft.entries["papers"][entry_id].title}"'
 
     def problems_with(self, entry_id: str, text: str) -> list[Problem]:
         """Everything that is wrong with the catalog once it has this entry, which it then has unless something is an error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 import time
@@ -95,6 +96,7 @@ class Web:
         self._mirror = mirror.rstrip("/") if mirror else None
         self._limits = limits or Limits()
         self._tell, self._sleep, self._now = tell, sleep, now
+        self._tries = TRIES
         folder = folder or platformdirs.user_cache_path("finch-index")
         self._paces = {host: Pace(folder, name, seconds, sleep=sleep, now=now) for host, (name, seconds) in PACED.items()}
         self._client = httpx2.Client(
@@ -108,6 +110,12 @@ class Web:
 
     def __exit__(self, *error: object) -> None:
         self._client.close()
+
+    def once(self) -> Self:
+        """The same door, for questions that aren't worth waiting for: one try each."""
+        hasty = copy.copy(self)
+        hasty._tries = 1
+        return hasty
 
     def get(
         self,
@@ -127,7 +135,7 @@ class Web:
         address = f"{url}?{urlencode(params)}" if params else url
         wanted = frozenset(statuses)
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(TRIES),
+            stop=tenacity.stop_after_attempt(self._tries),
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, Trouble) and error.passing),
             wait=_wait,
             sleep=self._sleep,
@@ -137,7 +145,7 @@ class Web:
         try:
             return retrying(self._follow, address, {"Accept": accept, **(headers or {})}, wanted)
         except Trouble as trouble:
-            tried = f" ({TRIES} tries)" if trouble.passing else ""
+            tried = f" ({self._tries} tries)" if trouble.passing and self._tries > 1 else ""
             raise NoAnswer(f"{service} {trouble}{tried}: {without_query(url)}") from trouble
 
     def _follow(self, address: str, headers: Mapping[str, str], wanted: frozenset[int]) -> Answer:

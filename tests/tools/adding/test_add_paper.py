@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tools.adding.web import Web
 
 from tests.tools.adding import answers
 from tests.tools.adding.answers import ARXIV, DOI
 from tools import add_paper
+from tools.adding.web import Web
 from tools.catalog import ROOT, load
 
 CVPR = "cvpr: {name: IEEE/CVF Conference on Computer Vision and Pattern Recognition, short: CVPR, kind: conference}"
@@ -128,7 +128,7 @@ def test_a_word_that_the_catalog_does_not_know_stops_everything_with_the_nearest
     assert add(ARXIV, *SAID, "--approach", "atention") == 1
     said = capsys.readouterr().err
     assert 'no "atention" among the approaches of catalog.yaml; did you mean "attention"?' in said
-    assert "catalog/papers/kestrelnet.yaml:10:26: approaches[1]" in said
+    assert "catalog/papers/kestrelnet.yaml:10:25: approaches[1]" in said
     assert files(catalog) == before
 
 
@@ -166,7 +166,7 @@ def test_many_ids_are_one_request_to_arxiv_by_an_agent_that_names_the_project(ad
     ("paper", "how"),
     [
         ({"id": "2103.00010", "title": "Kestrel: Hovering Attention for Fine-Grained Recognition", "authors": ("Ada Falk", "Bo Sperber")}, "arXiv id 2103.00010"),
-        ({"title": "Kestrel: Hovering Attention for Fine Grained Recogniton", "authors": ("Ada Falk", "Bo Sperber")}, 'title "Kestrel: Hovering Attention'),
+        ({"title": "Kestrel: Hovering Attention for Fine-Grained Recogniton", "authors": ("Ada Falk", "Bo Sperber")}, 'title "Kestrel: Hovering Attention'),
     ],
     ids=["by its id", "by its title"],
 )
@@ -178,6 +178,22 @@ def test_a_paper_that_is_there_is_pointed_to(add, catalog, services, capsys, pap
     assert add(paper.get("id", ARXIV), *SAID) == 1
     assert f"catalog/papers/kestrel.yaml is of this paper already (same {how}" in capsys.readouterr().err
     assert files(catalog) == before
+
+
+def test_an_id_that_another_paper_has_is_told_and_nothing_of_it_is_changed(add, known, catalog, capsys):
+    before = files(catalog)
+    assert add(ARXIV, *SAID, "--id", "kestrel") == 1
+    assert 'the id kestrel is taken by another paper, "Kestrel: Hovering Attention' in capsys.readouterr().err
+    assert files(catalog) == before
+
+
+def test_a_paper_by_the_same_people_with_nearly_the_same_title_is_pointed_to(add, catalog, services, capsys):
+    paper = {"title": "Kestrel: Hovering Attention for Coarse-Grained Recognition", "authors": ("Ada Falk", "Bo Sperber")}
+    services.serve("export.arxiv.org", "/api/query", answers.atom(paper))
+    services.serve("api.semanticscholar.org", f"/graph/v1/paper/ARXIV:{ARXIV}", status=404)
+    services.serve("api.openalex.org", f"/works/doi:10.48550/arXiv.{ARXIV}", status=404)
+    assert add(ARXIV, *SAID, "--id", "kestrel-2") == 0
+    assert "note: catalog/papers/kestrel.yaml is by the same people and has nearly this title" in capsys.readouterr().err
 
 
 def test_update_fills_up_an_entry_shows_the_difference_and_keeps_comments(add, known, catalog, capsys):
@@ -324,7 +340,8 @@ def test_a_write_that_fails_leaves_nothing_behind(add, known, catalog, monkeypat
 
 
 def test_a_killed_run_leaves_whole_files_alone(catalog, tmp_path):
-    entries = [BIBTEX.replace("falk2021", f"k{n}").replace("KestrelNet", f"Net{n:03}").replace("Falk, Ada", f"Falk{n:03}, Ada") for n in range(200)]
+    titles = [f"Net{n}: A Transformer for Falcons of Kind {n}" for n in range(200)]
+    entries = [BIBTEX.replace("falk2021", f"k{n}").replace("{KestrelNet}: A Transformer for Small Falcons", titles[n]) for n in range(200)]
     entries = [entry.replace("year={2021}", f"year={{2021}}, annotation={{{SUMMARY}}}") for entry in entries]
     (tmp_path / "many.bib").write_text("".join(entries), encoding="utf-8")
     command = [sys.executable, "tools/add_paper.py", str(tmp_path / "many.bib"), "--offline", "--root", str(catalog)]
@@ -365,6 +382,8 @@ def test_a_python_without_the_packages_is_told_how_to_get_them():
 
 
 def test_scaffold_starts_an_implementation_and_does_not_claim_that_there_is_one(add, catalog, capsys):
+    for folder in ("implementations", "tests/implementations"):
+        (catalog / folder).mkdir(parents=True)
     assert add("kestrel", "--scaffold") == 0
     assert "kestrel: scaffolded: implementations/kestrel.py, tests/implementations/test_kestrel.py" in capsys.readouterr().out
     found, problems = load(catalog)
