@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from tools.adding.record import Refusal
 from tools.canonical import host
 
@@ -24,10 +22,18 @@ SERVICES = {
 
 def service_of(address: str) -> str:
     """What people call the service that an address belongs to. Raises Refusal for an address that isn't asked."""
-    if urlsplit(address).scheme == "https" and host(address) in SERVICES:
-        return SERVICES[host(address)]
+    if address.lower().startswith("https://") and host_of(address) in SERVICES:
+        return SERVICES[host_of(address)]
     known = ", ".join(sorted(SERVICES))
     raise Refusal(f"{without_query(address)} isn't asked: only https addresses of {known} are")
+
+
+def host_of(address: str) -> str:
+    """The host of an address, with what stands beside it (a user's name, a port); nothing for what is no address."""
+    try:
+        return host(address)
+    except ValueError:
+        return ""
 
 
 def without_query(address: str) -> str:

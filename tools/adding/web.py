@@ -22,9 +22,8 @@ import tenacity
 
 from tools.adding.pace import Pace
 from tools.adding.record import NoAnswer, NotThere, Refusal
-from tools.adding.services import service_of, without_query
+from tools.adding.services import host_of, service_of, without_query
 from tools.adding.transfer import Limits, Response, Trouble, fetch
-from tools.canonical import host
 
 TRIES = 4
 PATIENCE = 60.0
@@ -149,9 +148,9 @@ class Web:
             raise NoAnswer(f"{service} {trouble}{tried}: {without_query(url)}") from trouble
 
     def _follow(self, address: str, headers: Mapping[str, str], wanted: frozenset[int]) -> Answer:
-        start = host(address)
+        start = host_of(address)
         for _ in range(MOST_REDIRECTS + 1):
-            response = self._ask(address, headers if host(address) == start else {"Accept": headers["Accept"]}, wanted)
+            response = self._ask(address, headers if host_of(address) == start else {"Accept": headers["Accept"]}, wanted)
             if response.status not in REDIRECTS:
                 return self._answer(address, response, wanted)
             address = _target(address, response)
@@ -159,7 +158,7 @@ class Web:
 
     def _ask(self, address: str, headers: Mapping[str, str], wanted: frozenset[int]) -> Response:
         place = address if self._mirror is None else address.replace("https:/", self._mirror, 1)
-        pace = self._paces.get(host(address))
+        pace = self._paces.get(host_of(address))
         if pace is None:
             return fetch(self._client, place, headers, self._limits, wanted)
         with pace.turn():

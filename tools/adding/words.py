@@ -9,12 +9,14 @@ from typing import Any
 
 from tools.adding.tex import decoded
 from tools.canonical import characters
+from tools.schema import UNPRINTABLE
 
 TAG = re.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>")
 MATHML = re.compile(r"<(?P<tag>(?:mml:)?math)\b.*?</(?P=tag)\s*>", re.DOTALL)
 NOT_SHOWN = re.compile(r"<(?P<tag>(?:mml:)?annotation(?:-xml)?)\b.*?</(?P=tag)\s*>", re.DOTALL)
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 PAGES = re.compile(r"(?P<first>\w+)\s*[-–—]+\s*(?P<last>\w+)")
+NOT_PRINTED = re.compile(rf"[{UNPRINTABLE}\ud800-\udfff]")
 FACE = re.compile(r"</?(?:i|b|u|em|strong|sub|sup|tt|scp)>", re.IGNORECASE)
 SERIES = re.compile(
     r"lecture notes in\b.*|proceedings of machine learning research|pmlr\b.*|jmlr workshop and conference proceedings"
@@ -30,8 +32,8 @@ PREPRINT_SERVER = re.compile(
 
 
 def line(value: Any) -> str | None:
-    """Text on one line, in Unicode's composed form; None for what isn't text, or is empty."""
-    text = " ".join(characters(value).split()) if isinstance(value, str) else ""
+    """Text on one line, in Unicode's composed form and without what can't be printed; None for what isn't text, or is empty."""
+    text = " ".join(NOT_PRINTED.sub(" ", characters(value)).split()) if isinstance(value, str) else ""
     return text or None
 
 
