@@ -17,8 +17,9 @@ import yaml
 from tests.tools.adding.places import linked, program
 from tools.adding import issue_form
 from tools.adding.issue_form import FOLDER, FORM, LISTS, OPTIONS, fields, labels, parse, run
+from tools.adding.post import place, read_artifact
 from tools.adding.record import Refusal
-from tools.catalog import ROOT
+from tools.catalog import ROOT, load
 
 LABELS = labels(ROOT)
 TICKED = "- [X] I read each value where I say that it stands."
@@ -323,3 +324,42 @@ def test_no_text_at_all_is_said_too(root, monkeypatch):
     monkeypatch.delenv("ISSUE_BODY", raising=False)
     assert issue_form.main(command("kestrel-net")[0]) == 0
     assert left(root).keys() == {"message.txt"}
+
+
+# ------------------------------------------------------------------------------------------------ with the command itself
+
+
+DUNNOCK = "@inproceedings{falk2021,\n  title = {Dunnock: Quiet Attention},\n  author = {Falk, Ada and Sperber, Bo},\n  booktitle = {Proceedings of ICB},\n  year = {2021}\n}"
+BY_BIBTEX = {"paper": f"```bibtex\n{DUNNOCK}\n```", "id": "dunnock", "approaches": "attention", "mechanisms": "_No response_", "results": "_No response_", "no_results": "It reports on images of its own."}
+
+
+def offline(arguments: list[str]) -> int:
+    *options, dashes, paper = arguments
+    return issue_form.add_paper([*options, "--offline", dashes, paper])
+
+
+def test_the_command_itself_makes_the_entry_and_the_posting_job_takes_it(root):
+    run(body(**BY_BIBTEX), root, offline)
+    assert sorted(left(root)) == ["catalog/papers/dunnock.yaml", "message.txt"], left(root)["message.txt"]
+    artifact = read_artifact(root / FOLDER)
+    (root / "catalog/papers/dunnock.yaml").unlink()
+    assert place(root, artifact.entry_id, artifact.text) == root / "catalog/papers/dunnock.yaml"
+    assert load(root)[0].papers["dunnock"].title == "Dunnock: Quiet Attention"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"results": "nonsense"}, 'error: --result: found "nonsense"'),
+        ({"approaches": "telepathy"}, "telepathy"),
+        ({"id": "$(touch x)"}, "$(touch x)"),
+        ({"id": "kestrel"}, "kestrel"),
+        ({"summary": "_No response_"}, "summary"),
+    ],
+    ids=["result", "approach", "id", "taken", "summary"],
+)
+def test_what_the_command_refuses_is_left_as_its_message_without_a_traceback(root, changed, said):
+    run(body(**BY_BIBTEX | changed), root, offline)
+    assert left(root).keys() == {"message.txt"}
+    assert said in left(root)["message.txt"]
+    assert "Traceback" not in left(root)["message.txt"]
