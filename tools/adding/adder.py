@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from tools.normalize import replace as replace_file
 from tools.normalize import write
 from tools.problems import Problem
 from tools.reading import Document
-from tools.schema import Paper
+from tools.schema import ID_PATTERN, Paper
 
 WITHOUT_A_NETWORK = (
     "Try again later; or save its BibTeX to a file, which needs no network: python tools/add_paper.py --offline paper.bib"
@@ -125,6 +126,8 @@ class Adder:
         if outcome.missing:
             raise Refusal("the entry isn't complete, and nothing was written")
         outcome.id = words.id or guesses.entry_id(data["title"], data.get("name"), data["authors"], data["year"])
+        if not re.fullmatch(ID_PATTERN, outcome.id):
+            raise Refusal(f'found --id "{outcome.id}", expected lower-case letters and digits with single hyphens between')
         if outcome.id in self.shelf.draft.ids["papers"]:
             raise Refusal(
                 f"the id {outcome.id} is taken by another paper, {self.shelf.title(outcome.id)}; give one of its own: --id"

@@ -187,6 +187,15 @@ def test_an_id_that_another_paper_has_is_told_and_nothing_of_it_is_changed(add, 
     assert files(catalog) == before
 
 
+@pytest.mark.parametrize("wrong", ["../../escaped", "Kestrel", "a b", "-x", "a--b", "x\n", "$(touch x)", "/tmp/x"])
+def test_an_id_that_cannot_be_a_files_name_is_refused(add, known, catalog, capsys, wrong):
+    before = files(catalog)
+    assert add(ARXIV, *SAID, f"--id={wrong}") == 1
+    assert "expected lower-case letters and digits with single hyphens between" in capsys.readouterr().err
+    assert files(catalog) == before
+    assert not list(catalog.rglob("escaped*"))
+
+
 def test_a_paper_by_the_same_people_with_nearly_the_same_title_is_pointed_to(add, catalog, services, capsys):
     paper = {"title": "Kestrel: Hovering Attention for Coarse-Grained Recognition", "authors": ("Ada Falk", "Bo Sperber")}
     services.serve("export.arxiv.org", "/api/query", answers.atom(paper))
