@@ -17,6 +17,7 @@ import datetime
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -234,6 +235,8 @@ def report(outcome: Outcome) -> None:
         written = f": {', '.join(outcome.files)}" if outcome.files else ""
         print(f"{outcome.asked}: {place} {outcome.status}" if not written else f"{outcome.asked}: {outcome.status}{written}")
         return
+    if outcome.missing:
+        tell(f"found so far:\n{textwrap.indent(outcome.text or '', '  | ')}")
     tell(f"{outcome.asked}: {outcome.error}")
     for name, how in outcome.missing.items():
         tell(f"  {name}: {how}")

@@ -98,9 +98,10 @@ class Adder:
 
     def _place(self, found: Gathered, outcome: Outcome) -> None:
         facts = merge(found, self.shelf.draft.manifest, self.wishes.stated)
-        outcome.notes, outcome.disagreements = found.notes, facts.disagreements
+        outcome.disagreements = facts.disagreements
         twin = self.shelf.twin(facts.data)
         if twin is None:
+            outcome.notes = found.notes
             self._new(found, facts, outcome)
             return
         kind, entry_id, how = twin
@@ -109,6 +110,7 @@ class Adder:
             raise Refusal(f"{place} is of this paper already (same {how}); a survey's entry is changed by hand")
         if not self.wishes.update and not self._agreed(f"{place} is of this paper already (same {how}). Fill up what it lacks?"):
             raise Refusal(f"{place} is of this paper already (same {how}); --update fills up what it lacks")
+        outcome.notes = found.notes
         self._update(entry_id, facts, found.records[0], outcome)
 
     def _agreed(self, question: str) -> bool:

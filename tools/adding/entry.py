@@ -66,7 +66,7 @@ def missing(data: Mapping[str, Any], facts: Facts) -> dict[str, str]:
 
 
 MEND = {
-    "venue": ": --venue ID, a venue of catalog.yaml (arxiv for a preprint)",
+    "venue": ", or say which one it is: --venue ID (arxiv for a preprint)",
     "year": ": --year YEAR",
     "authors": ": give an arXiv id, a DOI, or BibTeX that names them all",
 }

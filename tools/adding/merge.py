@@ -104,7 +104,9 @@ def _without_venue(facts: Facts, records: list[Record], manifest: Manifest) -> N
     if published:
         container = published[0].container
         names = [name for venue in manifest.venues.values() for name in (venue.name, venue.short)]
-        facts.missing["venue"] = f'"{container}" ({published[0].source}) is no venue of catalog.yaml{nearest(container, names)}'
+        facts.missing["venue"] = (
+            f'"{container}" ({published[0].source}) is no venue of catalog.yaml{nearest(container, names)}; add it there'
+        )
     elif hint := _hint(records, manifest):
         facts.missing["venue"] = f"{hint}, but no publisher's record was found; give the paper's page or DOI, or confirm it"
     elif (archive := _archive(manifest)) and (arxiv := next((record for record in records if record.arxiv), None)):

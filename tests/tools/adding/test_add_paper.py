@@ -108,7 +108,8 @@ def test_what_nobody_said_is_named_all_at_once_with_suggestions_and_nothing_is_w
     assert add(ARXIV) == 1
     said = capsys.readouterr().err
     assert f"{ARXIV}: the entry isn't complete, and nothing was written" in said
-    assert [line.split(":")[0] for line in said.splitlines() if line.startswith("  ")] == ["  approaches", "  summary", "  results"]
+    assert [line.split(":")[0] for line in said.splitlines() if re.match("  [a-z]", line)] == ["  approaches", "  summary", "  results"]
+    assert '  | title: "KestrelNet: A Transformer for Small Falcons"' in said
     assert 'note: --approach attention suggests itself: "attend" in the abstract' in said
     assert "note: the authors name their code: --code https://github.com/ada/kestrel" in said
     assert files(catalog) == before
