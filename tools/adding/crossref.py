@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from tools.adding.json_answer import objects, read_object, strings, within
 from tools.adding.record import NoAnswer, NotThere, Record
+from tools.adding.venues import year_in
 from tools.adding.web import Web
-from tools.adding.words import YEAR, line, pages, plain, venue_among, year
+from tools.adding.words import line, pages, plain, venue_among, year
 from tools.canonical import ARXIV_DOI, arxiv_id
 from tools.canonical import doi as plain_doi
 
@@ -97,7 +98,7 @@ def _event(message: Mapping[str, Any]) -> str | None:
 
 
 def _year(message: Mapping[str, Any], container: str | None) -> int | None:
-    named = next(filter(None, (year(container), year(_event(message)))), None)
+    named = next(filter(None, (year_in(name) for name in (container, _event(message)) if name)), None)
     dates = ("published-print", "published-online", "issued")
     return named or next(filter(None, (_date_year(message.get(date)) for date in dates)), None)
 
@@ -151,5 +152,5 @@ def _doubts(message: Mapping[str, Any], asked: str, authors: tuple[str, ...], co
     for kind, notice in _updates(message, "updated-by"):
         if kind in IN_DOUBT:
             yield f"It carries a notice ({kind.replace('_', ' ')}): {notice}."
-    if container and len(set(YEAR.findall(container))) > 1:
-        yield f'"{container}" names several years; the first was taken.'
+    if container and year_in(container) is None and year(container):
+        yield f'"{container}" names several years: none of them was taken.'

@@ -6,9 +6,8 @@ Only what is plainly LaTeX is touched, so that "50% of R&D ~ 3_4" stays as it is
 from __future__ import annotations
 
 import re
-from functools import cache
 
-from pylatexenc.latex2text import LatexNodes2Text
+from tools.adding.latex import plain
 
 ACCENT = (
     r"""\\[`'"^~=.]\s*(?:\{\\?[A-Za-z]\}|\\[ij](?![A-Za-z])|[A-Za-z])"""
@@ -26,10 +25,5 @@ def decoded(text: str) -> str:
 
 
 def _decoded_piece(piece: str) -> str:
-    plain = _decoder().latex_to_text(piece).strip() if not piece.endswith((" ", "\t")) else _decoder().latex_to_text(piece)
-    return plain or piece
-
-
-@cache
-def _decoder() -> LatexNodes2Text:
-    return LatexNodes2Text(math_mode="text", keep_comments=True)
+    read = plain(piece)
+    return piece if read.unknown or not read.text else read.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import re
+import ssl
 import time
 import tomllib
 from collections.abc import Callable, Collection, Mapping
@@ -101,6 +102,7 @@ class Web:
         self._client = httpx2.Client(
             headers={"User-Agent": user_agent(repository, email)},
             limits=httpx2.Limits(max_keepalive_connections=0),  # each request has its own connection, which can be ended alone
+            verify=_certificates(),
             trust_env=mirror is None,
         )
 
@@ -194,6 +196,12 @@ REFUSED = {
     401: "wants a key that is valid (status 401)",
     403: "refuses to answer a program (status 403)",
 }
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom this machine trusts, read once."""
+    return httpx2.create_ssl_context()
 
 
 @cache

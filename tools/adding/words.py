@@ -8,6 +8,7 @@ from html import unescape
 from typing import Any
 
 from tools.adding.tex import decoded
+from tools.adding.venues import is_preprint_server, is_series
 from tools.canonical import characters
 from tools.schema import UNPRINTABLE
 
@@ -18,17 +19,6 @@ YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 PAGES = re.compile(r"(?P<first>\w+)\s*[-–—]+\s*(?P<last>\w+)")
 NOT_PRINTED = re.compile(rf"[{UNPRINTABLE}\ud800-\udfff]")
 FACE = re.compile(r"</?(?:i|b|u|em|strong|sub|sup|tt|scp)>", re.IGNORECASE)
-SERIES = re.compile(
-    r"lecture notes in\b.*|proceedings of machine learning research|pmlr\b.*|jmlr workshop and conference proceedings"
-    r"|communications in computer and information science|ceur workshop proceedings.*|ifip advances in\b.*"
-    r"|advances in intelligent systems and computing|studies in computational intelligence|leibniz international proceedings\b.*"
-    r"|acm international conference proceeding series.*",
-    re.IGNORECASE,
-)
-PREPRINT_SERVER = re.compile(
-    r"(?:arxiv|corr|computing research repository|biorxiv|techrxiv|ssrn|research square|preprints?\.org|openreview)\b.*",
-    re.IGNORECASE,
-)
 
 
 def line(value: Any) -> str | None:
@@ -65,14 +55,9 @@ def pages(value: Any) -> str | None:
     return f"{span['first']}-{span['last']}" if span and span["first"] != span["last"] else span["first"] if span else text
 
 
-def is_series(name: str) -> bool:
-    """Whether this names a series of books, whose volumes are the proceedings."""
-    return SERIES.fullmatch(name) is not None
-
-
 def is_venue(name: str | None) -> bool:
     """Whether this can be what a paper was published in: no series and no preprint server."""
-    return name is not None and not is_series(name) and PREPRINT_SERVER.fullmatch(name) is None
+    return name is not None and not is_series(name) and not is_preprint_server(name)
 
 
 def venue_among(names: Iterable[str | None]) -> str | None:

@@ -37,7 +37,7 @@ ODD = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just([]), st.just({}), st.just([None]), st.just([[[]]]),
     st.just({"value": []}), st.just([{}]), st.just("\ud800"), st.sampled_from(["10.48550/arXiv.x", "<b", "&#0;", "\\", "$", "{\\'", "0000"]),
 )  # fmt: skip
-MANY = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Told:

@@ -185,6 +185,13 @@ def test_authors_come_in_order_given_name_first(crossref, authors, names):
     assert ("Crossref names no authors." in record.doubts) == (names == ())
 
 
+def test_several_years_in_the_name_of_the_proceedings_are_doubted(crossref):
+    record = crossref(
+        title=["x"], author=[{"family": "Wren"}], container_title=["Nests of 2018 and 2019"], issued={"date-parts": [[2020]]}
+    )
+    assert (record.year, record.doubts) == (2020, ('"Nests of 2018 and 2019" names several years: none of them was taken.',))
+
+
 def test_a_retracted_paper_is_told_with_its_notice(crossref):
     record = crossref("retracted.json", "10.5555/retracted.1")
     assert (record.title, record.withdrawn) == ("All Swans Are White", "retraction, as 10.5555/notice.1 says")

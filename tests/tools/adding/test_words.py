@@ -14,7 +14,7 @@ from tools.adding.words import is_venue, line, pages, plain, year
         (r"\'e \"{u} {\"o} M\"uller {\L}ukasz \v{C}ech \c c \~n \^{o}", "é ü ö Müller Łukasz Čech ç ñ ô"),
         (r"\'{\i} and \'\i", "í and í"),
         (r"L\'opez, \O degaard, Stra\ss e", "López, Ødegaard, Straße"),
-        (r"$k$-NN with $\alpha$ and $\mathcal{O}(n^2)$", "k-NN with α and 𝒪(n^2)"),
+        (r"$k$-NN with $\alpha$ and $\mathcal{O}(n^2)$", "k-NN with α and O(n²)"),
         (r"\emph{very} \textbf{bold}", "very bold"),
         (r"100\% R\&D \#1 a\_b \$5", "100% R&D #1 a_b $5"),
         (r"a \ours and \foo", r"a \ours and \foo"),

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from tools.adding.publishers.joining import with_bibtex
-from tools.adding.publishers.page import Page, load, said_by_tags
+from tools.adding.publishers.page import MOST, Page, load, said_by_tags
 from tools.adding.record import Record, Refusal
 from tools.adding.web import Web
 
@@ -47,5 +47,5 @@ def read(web: Web, page_url: str) -> Record:
 
 def _chapter(page: Page) -> str | None:
     """The DOI of the chapter at Springer, from the link to it."""
-    links = (CHAPTER.match(str(anchor["href"])) for anchor in page.soup.select("a[href]"))
+    links = (CHAPTER.match(str(anchor["href"])) for anchor in page.soup.select("a[href]", limit=MOST))
     return next((found["doi"] for found in links if found), None)

@@ -14,10 +14,11 @@ from urllib.parse import unquote, urljoin
 
 from bs4 import BeautifulSoup, Tag
 
-from tools.adding.record import NoAnswer, Record
+from tools.adding.people import given_first
+from tools.adding.record import NoAnswer, Record, Refusal
 from tools.adding.services import SERVICES, host_of
 from tools.adding.web import Web
-from tools.adding.words import is_venue, line, pages, plain, year
+from tools.adding.words import is_venue, pages, plain, year
 from tools.canonical import ARXIV_DOI, arxiv_id, https_twin
 from tools.canonical import doi as plain_doi
 
@@ -29,6 +30,8 @@ BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 LARGEST = 1_000_000
 """Bytes of a page: real ones have a tenth of it at most."""
 ADDRESS = re.compile(r"[!-~]+")
+MOST = 100
+"""Elements of a kind that are looked at: what has more of them stands within itself, and would be read again and again."""
 DATES = ("citation_publication_date", "citation_date", "citation_year", "citation_online_date")
 CONTAINERS = ("citation_conference_title", "citation_journal_title", "citation_inbook_title")
 
@@ -53,7 +56,7 @@ class Page:
 
     def bibtex(self) -> str | None:
         """The BibTeX that the page shows, or holds ready for a button."""
-        for element in self.soup.select(".bibref, pre, [data-bibtex]"):
+        for element in self.soup.select(".bibref, pre, [data-bibtex]", limit=MOST):
             held = element.get("data-bibtex")
             text = unquote(held) if isinstance(held, str) else element.get_text()
             if text.lstrip().startswith("@"):
@@ -84,11 +87,12 @@ def said_by_tags(page: Page, source: str) -> Record:
     """What the tags say, and where there are none the visible title and authors."""
     doi = page.tag("citation_doi")
     container = page.tag(*CONTAINERS)
+    names = list(_read_names(_names(page)))
     return Record(
         source=source,
         where=page.url,
         title=page.tag("citation_title") or _unquoted(page.text("#papertitle")),
-        authors=tuple(_authors(page)),
+        authors=tuple(name for name, _ in names),
         year=year(page.tag(*DATES)),
         container=container if is_venue(container) else None,
         volume=page.tag("citation_volume"),
@@ -99,13 +103,8 @@ def said_by_tags(page: Page, source: str) -> Record:
         doi=plain_doi(doi) if doi and not doi.lower().startswith(ARXIV_DOI) else None,
         links=tuple(_links(page)),
         abstract=page.text("#abstract") or page.tag("citation_abstract"),
+        doubts=tuple(doubt for _, doubt in names if doubt),
     )
-
-
-def given_first(name: str) -> str:
-    """A name of a tag, given name first: "Finch, Ada" is Ada Finch, "Finch, Jr., Ada" is Ada Finch Jr."""
-    parts = [part.strip() for part in name.split(",")]
-    return " ".join(filter(None, [parts[-1], *parts[:-1]])) if len(parts) <= 3 else name
 
 
 def _parsed(text: str) -> BeautifulSoup:
@@ -114,14 +113,22 @@ def _parsed(text: str) -> BeautifulSoup:
         return BeautifulSoup(BREAK.sub("\n", text), "html.parser")
 
 
-def _authors(page: Page) -> Iterator[str]:
-    tagged = [name for name in map(plain, page.tags.get("citation_author", [])) if name]
-    if tagged:
-        yield from map(given_first, tagged)
-        return
+def _names(page: Page) -> list[str]:
+    """The authors' names, as they stand there."""
+    if tagged := [name for name in map(plain, page.tags.get("citation_author", [])) if name]:
+        return tagged
     shown = re.sub(r"[*†‡\d⁰-⁹¹²³]+", "", (page.text("#authors") or "").split(";", 1)[0])
     separator = r"\s+and\s+" if re.search(r",.*\sand\s", shown) else r","  # ECVA of 2018: Finch, Ada and Wren, Bo
-    yield from (given_first(name.strip()) for name in re.split(separator, shown) if name.strip())
+    return [name.strip() for name in re.split(separator, shown) if name.strip()]
+
+
+def _read_names(names: list[str]) -> Iterator[tuple[str, str | None]]:
+    """Each name, given name first, and why it is doubted."""
+    for name in names:
+        try:
+            yield given_first(name), None
+        except Refusal as refusal:
+            yield name, f"An author's name was left as it stands there: {refusal}."
 
 
 def _pages(page: Page) -> str | None:
@@ -141,9 +148,9 @@ def _address(page: Page, reference: str) -> str | None:
     """Where a link leads, in https; None for nowhere, and for hosts that nobody knows to be the publisher's."""
     try:
         address = urljoin(page.url, reference)
+        address = https_twin(address, SERVICES) or address
     except ValueError:
         return None
-    address = https_twin(address, SERVICES) or address
     is_one = address.startswith("https://") and host_of(address) in SERVICES and ADDRESS.fullmatch(address)
     return address if reference and is_one else None
 
@@ -155,7 +162,7 @@ def _linked_arxiv_ids(page: Page) -> Iterator[str]:
 
 
 def _anchors(page: Page) -> list[Tag]:
-    return page.soup.select("a[href]")
+    return page.soup.select("a[href]", limit=MOST)
 
 
 def _unquoted(title: str | None) -> str | None:
