@@ -191,7 +191,8 @@ def _decoded(raw: bytes, name: str) -> str:
 def _web(options: argparse.Namespace, shelf: Shelf) -> AbstractContextManager[Web | None]:
     if options.offline:
         return nullcontext()
-    return Web(shelf.draft.manifest.repository, email=options.email, tell=tell, mirror=options.mirror)
+    progress = tell if sys.stderr.isatty() else lambda line: None
+    return Web(shelf.draft.manifest.repository, email=options.email, tell=progress, mirror=options.mirror)
 
 
 def _asker(options: argparse.Namespace, shelf: Shelf) -> Asker | None:
@@ -206,6 +207,7 @@ def _ask_arxiv(asked: Iterable[Asked], web: Web | None) -> dict[str, Record | Re
     ids = list(dict.fromkeys(one.arxiv for one in asked if one.arxiv))
     if web is None or not ids:
         return {}
+    web.tell(f"asking arXiv for {', '.join(ids)}")
     try:
         return lookup(web, ids)
     except Refusal as reason:

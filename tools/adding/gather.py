@@ -60,6 +60,7 @@ def gather(asked: Asked, web: Web, of_arxiv: Mapping[str, Record | Refusal], *, 
     if asked.record:
         take(found, asked.record)
     if asked.page:
+        web.tell(f"asking for {asked.page}")
         take(found, publishers.lookup(web, asked.page))
     if found.arxiv:
         _take_arxiv(found, web, of_arxiv)
@@ -109,7 +110,7 @@ def describe(record: Record) -> str:
 
 
 def _take_arxiv(found: Gathered, web: Web, of_arxiv: Mapping[str, Record | Refusal]) -> None:
-    answer = of_arxiv.get(found.arxiv) or ask_arxiv(web, [found.arxiv])[found.arxiv]
+    answer = of_arxiv.get(found.arxiv) or _arxiv(web, found.arxiv)
     if isinstance(answer, Refusal):
         raise answer
     take(found, answer)
@@ -118,7 +119,7 @@ def _take_arxiv(found: Gathered, web: Web, of_arxiv: Mapping[str, Record | Refus
 def _take_crossref(found: Gathered, web: Web) -> None:
     """The DOI's record. A DOI that Crossref doesn't know (yet) is an answer only to who asked for nothing else."""
     try:
-        take(found, crossref.lookup(web, found.doi))
+        take(found, _crossref(web, found.doi))
     except NotThere as reason:
         if not found.records:
             raise
@@ -131,6 +132,7 @@ def _check(found: Gathered, web: Web) -> None:
     if not (found.arxiv or found.doi):
         return
     for source, service in zip(CHECKS, (semantic_scholar, openalex), strict=True):
+        web.tell(f"asking {source}, as a check")
         try:
             record = service.lookup(web.once(), arxiv=found.arxiv, doi=found.doi, key=os.environ.get(KEYS[source]))
         except NotThere:
@@ -150,9 +152,9 @@ def _follow(found: Gathered, lead: Record, web: Web) -> None:
     """Looks up the ids that only a lead knows, and keeps them where they are of this paper."""
     asks = []
     if lead.doi and not found.doi:
-        asks.append((lead.doi, lambda: crossref.lookup(web, lead.doi)))
+        asks.append((lead.doi, lambda: _crossref(web, lead.doi)))
     if lead.arxiv and not found.arxiv:
-        asks.append((lead.arxiv, lambda: ask_arxiv(web, [lead.arxiv])[lead.arxiv]))
+        asks.append((lead.arxiv, lambda: _arxiv(web, lead.arxiv)))
     for name, ask in asks:
         try:
             answer = ask()
@@ -164,3 +166,13 @@ def _follow(found: Gathered, lead: Record, web: Web) -> None:
             found.notes.append(f"{lead.source} names {name}, which was left out: {difference} {describe(answer)}")
         else:
             take(found, answer)
+
+
+def _arxiv(web: Web, arxiv: str) -> Record | Refusal:
+    web.tell(f"asking arXiv for {arxiv}")
+    return ask_arxiv(web, [arxiv])[arxiv]
+
+
+def _crossref(web: Web, doi: str) -> Record:
+    web.tell(f"asking Crossref for {doi}")
+    return crossref.lookup(web, doi, web.email)

@@ -90,12 +90,12 @@ class Web:
         """The repository's address and the email go into the user agent.
 
         `mirror` is for tests: what is meant for https://HOST/PATH is asked at MIRROR/HOST/PATH. `folder` is where the time of the
-        last request to arXiv is kept. `tell` is told of each wait. Raises Refusal where the email address is none.
+        last request to arXiv is kept. `tell` is told of each wait, and by who uses this of what it asks. Raises Refusal where the email address is none.
         """
         self.email = email
         self._mirror = mirror.rstrip("/") if mirror else None
         self._limits = limits or Limits()
-        self._tell, self._sleep, self._now = tell, sleep, now
+        self.tell, self._sleep, self._now = tell, sleep, now
         self._tries = TRIES
         folder = folder or platformdirs.user_cache_path("finch-index")
         self._paces = {host: Pace(folder, name, seconds, sleep=sleep, now=now) for host, (name, seconds) in PACED.items()}
@@ -140,7 +140,7 @@ class Web:
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, Trouble) and error.passing),
             wait=_wait,
             sleep=self._sleep,
-            before_sleep=lambda state: self._tell(_said(service, state)),
+            before_sleep=lambda state: self.tell(_said(service, state)),
             reraise=True,
         )
         try:
