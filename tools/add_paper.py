@@ -126,7 +126,7 @@ def _outcomes(options: argparse.Namespace, parser: argparse.ArgumentParser) -> I
             yield Outcome(asked=text, error=str(reason))
     if len(asked) > 1 and (given := [name for name in OF_ONE_PAPER if getattr(options, name)]):
         parser.error(f"--{given[0].replace('_', '-')} says something of one paper, and {len(asked)} were asked for")
-    with _web(options, shelf) as web:
+    with _web(options, shelf, parser) as web:
         adder = Adder(shelf, wishes, web, _asker(options, shelf))
         of_arxiv = _ask_arxiv(asked, web)
         for number, one in enumerate(asked, 1):
@@ -188,11 +188,14 @@ def _decoded(raw: bytes, name: str) -> str:
         ) from None
 
 
-def _web(options: argparse.Namespace, shelf: Shelf) -> AbstractContextManager[Web | None]:
+def _web(options: argparse.Namespace, shelf: Shelf, parser: argparse.ArgumentParser) -> AbstractContextManager[Web | None]:
     if options.offline:
         return nullcontext()
     progress = tell if sys.stderr.isatty() else lambda line: None
-    return Web(shelf.draft.manifest.repository, email=options.email, tell=progress, mirror=options.mirror)
+    try:
+        return Web(shelf.draft.manifest.repository, email=options.email, tell=progress, mirror=options.mirror)
+    except Refusal as reason:
+        parser.error(f"--email: {reason}")
 
 
 def _asker(options: argparse.Namespace, shelf: Shelf) -> Asker | None:

@@ -90,7 +90,8 @@ class Web:
         """The repository's address and the email go into the user agent.
 
         `mirror` is for tests: what is meant for https://HOST/PATH is asked at MIRROR/HOST/PATH. `folder` is where the time of the
-        last request to arXiv is kept. `tell` is told of each wait, and by who uses this of what it asks. Raises Refusal where the email address is none.
+        last request to arXiv is kept. `tell` is told of each wait, and of what is asked by whoever asks. Raises Refusal where the
+        email address is none.
         """
         self.email = email
         self._mirror = mirror.rstrip("/") if mirror else None

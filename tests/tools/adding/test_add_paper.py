@@ -326,6 +326,7 @@ def test_offline_an_id_cannot_be_looked_up(add, capsys):
         (["x", "--result", "value=1"], "--result: "),
         ([ARXIV, "2011.00002", "--summary", SUMMARY], "--summary says something of one paper, and 2 were asked for"),
         ([ARXIV, "--year", "soon"], "--year"),
+        ([ARXIV, "--email", "nobody"], "--email: 'nobody' isn't an email address"),
     ],
 )
 def test_wrong_usage_is_told_and_its_code_is_2(add, capsys, arguments, says):
