@@ -33,6 +33,7 @@ LONGEST_STRING = 5_000
 INHERITED = ("booktitle", "year", "date", "publisher", "series", "volume", "number", "journal")
 """What an entry has from the proceedings that its crossref names, where it doesn't say it itself."""
 TOKEN = re.compile(r"\s*(?:(?P<number>\d+)(?![^\s#])|(?P<name>[^\s{}\"#%'(),=\\]+)|(?P<open>[{\"]))")
+PIECE_OF_ENTRY = re.compile(r"=\s*[{\"]|(?m:^)[ \t]*@\s*\w+\s*[{(]")
 JOIN = re.compile(r"\s*#")
 BRACE_OR_QUOTE = re.compile(r"(?<!\\)[{}\"]")
 
@@ -101,13 +102,13 @@ def _mended(text: str) -> str:
 
 def _left_over(comment: ImplicitComment, name: str) -> None:
     """Refuses text between entries that is a piece of one: behind a brace too many, bibtexparser takes the rest for a comment."""
-    text = re.sub(r"(?m)^\s*%.*$", "", comment.comment)
-    found = re.search(r"\w+\s*=\s*[{\"]|(?m:^)[ \t]*@\s*\w+", text)
+    text = re.sub(r"(?m)^[ \t]*%.*$", "", comment.comment)
+    found = PIECE_OF_ENTRY.search(text)
     if found is None and text.count("{") != text.count("}"):
         found = re.search(r"[{}]", text)
     if found:
         line = comment.start_line + 1 + text[: found.start()].count("\n")
-        what = text[found.start() :].split("\n")[0].strip()[:40]
+        what = text.split("\n")[line - comment.start_line - 1].strip()[:40]
         cure = 'look for a brace too many before it, or a missing "@"'
         raise Refusal(f'{name}:{line}: found "{what}" outside of any entry; {cure}')
 

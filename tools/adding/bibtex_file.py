@@ -18,7 +18,7 @@ ARXIV_MENTION = re.compile(
     re.IGNORECASE,
 )
 LONGEST = 5_000
-"""In characters: a longer title or name is none."""
+"""In characters: a longer title is none."""
 ADDRESS = re.compile(r"https?://[^\s{}<>\"|]+")
 ESCAPED = re.compile(r"\\(?:textasciitilde(?:\{\})?|textunderscore(?:\{\})?|~(?:\{\})?|([_%&#$~^{}]))")
 MENTIONING = ("url", "ee", "journal", "journaltitle", "booktitle", "volume", "number", "pages", "note", "howpublished")
@@ -113,7 +113,7 @@ class _Reader:
         authors = []
         try:
             for name in names:
-                read = plain(ordered(name)[:LONGEST])
+                read = plain(ordered(name))
                 if read.unknown:
                     self.doubts.append(f'an author, "{read.text}", has {", ".join(read.unknown)}, which has no plain form')
                 authors.append(read.text)

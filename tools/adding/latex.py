@@ -18,6 +18,7 @@ from pylatexenc.latexwalker import (
     LatexWalker,
     LatexWalkerParseError,
 )
+from pylatexenc.macrospec import EnvironmentSpec, LatexContextDb, MacroSpec, SpecialsSpec, std_macro
 
 from tools.canonical import characters
 from tools.schema import UNPRINTABLE
@@ -70,6 +71,15 @@ BARE = re.compile(r"(?<!\\)((?:\\\\)*)([%$#&])")
 ENTITY = re.compile(r"(?<!\\)&(?:[a-zA-Z]+|#\d+|#x[0-9a-fA-F]+);")
 LATEX_CHARACTERS = re.compile(r"[\\{}$~`'!?&-]")
 UNPRINTABLE_CHARACTER = re.compile(f"[{UNPRINTABLE}\\ud800-\\udfff]")
+COMMANDS = LatexContextDb()
+"""Only accents take what follows. pylatexenc's own table has arguments in brackets, nested ones of which take it for ever."""
+COMMANDS.add_context_category(
+    "texts",
+    macros=[std_macro(name, "{") for name in sorted(ACCENTS)],
+    specials=[SpecialsSpec(sign) for sign in SPECIALS],
+)
+COMMANDS.set_unknown_macro_spec(MacroSpec(""))
+COMMANDS.set_unknown_environment_spec(EnvironmentSpec(""))
 SYMBOLS = LatexNodes2Text(math_mode="text", strict_latex_spaces=True)
 
 
@@ -120,11 +130,10 @@ class _Reader:
             self.unknown.append(f"{depth(text)} braces within each other")
             return re.sub(r"[\\{}]", "", text)
         try:
-            nodes, _, _ = LatexWalker(text, tolerant_parsing=True).get_latex_nodes()
-        except LatexWalkerParseError:
+            return self._text(LatexWalker(text, latex_context=COMMANDS, tolerant_parsing=True).get_latex_nodes()[0])
+        except (LatexWalkerParseError, RecursionError):  # braces aren't all that nests: \(\(\(
             self.unknown.append(text[:40])
             return re.sub(r"[\\{}]", "", text)
-        return self._text(nodes)
 
     def maths(self, formula: str) -> str:
         """A formula as text that still has its commands for symbols: S^3 is S³."""

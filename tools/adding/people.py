@@ -27,6 +27,8 @@ NO_DECOMPOSITION = str.maketrans(
 )
 UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
 ENOUGH, MANY = 0.75, 100
+LONGEST = 1_000
+"""In characters: nobody's name is longer."""
 LONG_FAMILY, LONG_GIVEN = 7, 5
 """In letters: from here on one letter may differ, since few other names are that near."""
 
@@ -40,7 +42,7 @@ def split_authors(text: str) -> tuple[list[str], bool]:
     between two "and".
     """
     parts = [" ".join(part.split()) for part in _at_depth_0(AND, text)]
-    names = [ET_AL.sub("", part).strip(" ,") for part in parts]
+    names = [(ET_AL.sub("", part) if len(part) <= LONGEST else part).strip(" ,") for part in parts]
     kept = [name for name in names if name]
     return kept, len(kept) == len(parts) and names == [part.strip(" ,") for part in parts]
 
@@ -57,8 +59,8 @@ def ordered(name: str) -> str:
     """As `given_first`, with braces where they were, for names that still hold LaTeX."""
     name = HOMONYM.sub("", name)
     parts = [part.strip() for part in _at_depth_0(COMMA, name) if part.strip()]
-    if NOT_ONE_PERSON.search(_outside_braces(name)):
-        raise Refusal(f'found "{name}", expected one person')
+    if len(name) > LONGEST or NOT_ONE_PERSON.search(_outside_braces(name)):
+        raise Refusal(f'found "{name[:80]}", expected one person')
     match parts:
         case [whole]:
             return whole
@@ -70,7 +72,7 @@ def ordered(name: str) -> str:
             return f"{given} {family} {suffix}"
         case [family, given, suffix] if _is_suffix(suffix):
             return f"{given} {family} {suffix}"
-    raise Refusal(f'found "{name}", expected one person; several people are joined by "and", not by commas')
+    raise Refusal(f'found "{name[:80]}", expected one person; several people are joined by "and", not by commas')
 
 
 def families(authors: Sequence[str]) -> tuple[str, ...]:

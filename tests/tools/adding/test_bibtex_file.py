@@ -316,7 +316,7 @@ def test_proceedings_that_no_entry_names_are_an_entry_of_their_own():
         '@preamble{"\\newcommand{\\x}{y}"}\n@misc{k, title = {A}}',
         "% note {\n@misc{k, title = {A}}",
         "```bibtex\n@misc{k, title = {A}}\n```",
-        "See {this} = that:\n@misc{k, title = {A}}",
+        "@alice said: see {this} = that:\n@misc{k, title = {A}}",
         '@misc{k, title = "A"}',
     ],
 )
@@ -359,7 +359,7 @@ def test_lines_are_counted_whatever_they_end_in(text):
         ("@misc{k, title = {A}\n\n@misc{m, title = {B}}", "a.bib:1: can't read the entry"),
         ("@misc{k,\n title = {A}},\n year = {2021}\n}", 'a.bib:3: found "year = {2021}" outside of any entry'),
         ("@misc{k, title = {A}}\n}", 'a.bib:2: found "}" outside of any entry'),
-        ("misc{k, title = {A}}\n@misc{m, title = {B}}", 'a.bib:1: found "title = {A}}" outside of any entry; look for a brace too many before it, or a missing "@"'),
+        ("misc{k, title = {A}}\n@misc{m, title = {B}}", 'a.bib:1: found "misc{k, title = {A}}" outside of any entry; look for a brace too many before it, or a missing "@"'),
         ("@misc{a, title = {A}}\n@ misc{b}", 'a.bib:2: found "@ misc{b}" outside of any entry'),
         ("@misc{k, author = {A and B}\n title = {T},\n year = 1}", 'a.bib:1: can\'t read the value of "author", which starts {A and B} title = {T}; look for a missing comma'),
         ("@misc{k, title = }", 'a.bib:1: can\'t read the value of "title", which is empty'),

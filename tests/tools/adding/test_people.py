@@ -41,7 +41,16 @@ def test_a_name_is_printed_given_name_first(written, printed):
 
 @pytest.mark.parametrize(
     "name",
-    ["A, B, C, D", "Jie Zhou, Jiwen Lu, Yongming Rao", "Zhou, Jie; Lu, Jiwen", "ju@he.org", "Enze Xie1", "Michaundefined K", ","],
+    [
+        "A, B, C, D",
+        "Jie Zhou, Jiwen Lu, Yongming Rao",
+        "Zhou, Jie; Lu, Jiwen",
+        "ju@he.org",
+        "Enze Xie1",
+        "Michaundefined K",
+        ",",
+        "a" * 1001,
+    ],
 )
 def test_what_is_not_one_person_is_refused(name):
     with pytest.raises(Refusal, match="expected one person"):
