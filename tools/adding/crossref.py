@@ -145,7 +145,7 @@ def _doubts(message: Mapping[str, Any], asked: str, authors: tuple[str, ...], co
     if not authors:
         yield "Crossref names no authors."
     named = [name for name in map(plain, strings(message.get("container-title"))) if name]
-    if container is None and named:
+    if container is None and named and message.get("type") != "posted-content":
         yield f'"{named[0]}" is a series or a preprint server, no venue.'
     for item in objects(within(message.get("relation"), "is-preprint-of")):
         yield f"It is the preprint of {line(item.get('id'))}: that is the DOI to ask for."

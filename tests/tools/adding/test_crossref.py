@@ -226,6 +226,7 @@ def test_a_notice_short_of_retraction_is_a_doubt(crossref):
 def test_a_preprint_is_told_with_the_paper_that_came_of_it(crossref):
     record = crossref(
         type="posted-content",
+        container_title=["The Nest of Preprints"],
         title=["x"],
         author=[{"family": "Wren"}],
         relation={"is-preprint-of": [{"id-type": "doi", "id": "10.5555/p"}]},
