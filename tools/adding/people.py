@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 
 from rapidfuzz.distance import Levenshtein
@@ -25,7 +26,7 @@ NO_DECOMPOSITION = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "ħ": "h", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "’": "", "'": ""}
 )
 UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
-ENOUGH = 0.75
+ENOUGH, MANY = 0.75, 100
 LONG_FAMILY, LONG_GIVEN = 7, 5
 """In letters: from here on one letter may differ, since few other names are that near."""
 
@@ -87,10 +88,12 @@ def same_people(a: Sequence[str], b: Sequence[str], *, complete: bool = True) ->
     Two lists are the same people's where three quarters of the longer one are in the other, and either their first authors are
     the same or both lists have equally many names (some registries sort them). So one author of four or more may have been
     added or misspelt. Where one list is incomplete (``complete=False``: it ends in "and others"), three quarters of the shorter
-    one have to be in the other, and the first authors have to be the same. An empty list is the same as none.
+    one have to be in the other, and the first authors have to be the same. Of long lists the first hundred count. An empty list
+    is the same as none.
     """
     if not a or not b:
         return False
+    a, b = a[:MANY], b[:MANY]
     first = same_person(a[0], b[0])
     found = _matched(a, b)
     if not complete:
@@ -114,7 +117,7 @@ def _matched(a: Sequence[str], b: Sequence[str]) -> int:
 
 
 def _agree(x: Reading, y: Reading) -> bool:
-    if "".join(x) == "".join(y) or sorted(x) == sorted(y):
+    if "".join(x) == "".join(y):
         return True
     (family, given), (other_family, other_given) = _splits(x)[0], _splits(y)[0]
     if family == other_family and _near("".join(given), "".join(other_given), LONG_GIVEN):
@@ -160,7 +163,8 @@ def _full(words: Reading) -> Reading:
     return tuple(word for word in words if len(word) > 1)
 
 
-def _readings(name: str) -> set[Reading]:
+@lru_cache(maxsize=4096)
+def _readings(name: str) -> frozenset[Reading]:
     """The ways to read a name: "Chen JN" has two initials or the word JN, ü is u or ue, Jie-Neng is one word or two."""
     readings = set()
     for spelled in (name, re.sub(r"(?<![^\W\d_])([A-Z]{2,3})(?![^\W\d_])", lambda found: " ".join(found[1]), name)):
@@ -168,7 +172,7 @@ def _readings(name: str) -> set[Reading]:
             plain = re.sub(r"[-‐‑]", hyphen, spelled)
             readings.add(_words(plain))
             readings.add(_words("".join(UMLAUTS.get(letter, letter) for letter in characters(plain).casefold())))
-    return {reading for reading in readings if reading}
+    return frozenset(filter(None, readings))
 
 
 def _words(name: str) -> Reading:

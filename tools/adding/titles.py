@@ -13,7 +13,7 @@ from rapidfuzz.distance import OSA
 SAME_FROM = 90.0
 """The score, of 100, from which two titles may be the same. Of 124 papers of this field, the two most alike have 86.4; spellings
 of one title, as sources differ, have 94.5 and more. Twins have up to 97 (2017 and 2018): those differ in a word, which is looked
-at beside the score. tests/tools/adding/test_titles.py measures it."""
+at beside the score. tests/tools/adding/test_titles.py measures those of the catalog."""
 SHORT_WORD = 5
 """Up to this many letters, one letter makes another word: parts and paths."""
 PART_END = re.compile(r"\s*:\s*|[?!.]\s+|\s+[-–—]+\s+|\s*[–—]\s*")

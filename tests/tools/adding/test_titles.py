@@ -50,6 +50,8 @@ TWINS = [  # two papers
     ("Fine-Grained Visual Categorization via Birds", "Fine-Grained Visual Classification via Birds"),
     ("Counterfactual Attention Learning for Fine-Grained Visual Categorization and Re-identification",
      "Dual Cross-Attention Learning for Fine-Grained Visual Categorization and Object Re-Identification"),
+    ("Decision Trees for Recognition", "Decision Tries for Recognition"),
+    ("Pretraining on ImageNet21k Alone", "Pretraining on ImageNet22k Alone"),
     ("S3N", "S2N"),
     ("NeRF", "NeRF in the Wild"),  # no colon: another paper
 ]  # fmt: skip
