@@ -31,8 +31,8 @@ def lookup(web: Web, doi: str) -> Record:
     """What Crossref says of a DOI. Raises NotThere, NoAnswer.
 
     The user's email address, where there is one, brings the request into the polite pool. The year is the one in the name of the
-    proceedings or of the event, since ECCV 2024 was printed in 2025; else that of print, from which a journal's volume counts; else
-    that of going online. arXiv's own DOIs are DataCite's, and no question for Crossref.
+    proceedings or of the event, since ECCV 2024 was printed in 2025; else that of print, from which a journal's volume counts;
+    else that of going online. arXiv's own DOIs are DataCite's, and no question for Crossref.
     """
     address = SERVICE + quote(doi, safe="")
     try:
