@@ -61,7 +61,7 @@ def gather(asked: Asked, web: Web, of_arxiv: Mapping[str, Record | Refusal], *, 
         take(found, asked.record)
     if asked.page:
         web.tell(f"asking for {asked.page}")
-        take(found, publishers.lookup(web, asked.page))
+        take(found, publishers.read(web, asked.page))
     if found.arxiv:
         _take_arxiv(found, web, of_arxiv)
     if found.doi:
@@ -175,4 +175,4 @@ def _arxiv(web: Web, arxiv: str) -> Record | Refusal:
 
 def _crossref(web: Web, doi: str) -> Record:
     web.tell(f"asking Crossref for {doi}")
-    return crossref.lookup(web, doi, web.email)
+    return crossref.lookup(web, doi)

@@ -79,6 +79,20 @@ def test_a_bibtex_record_without_an_id_asks_nobody(web, services):
     assert services.requests == []
 
 
+def test_a_publishers_page_is_read_and_the_arxiv_id_on_it_followed(services, web):
+    page = "https://openaccess.thecvf.com/content/CVPR2021/html/Falk_KestrelNet_CVPR_2021_paper.html"
+    tags = {"title": TITLE, "author": "Falk, Ada", "publication_date": "2021", "conference_title": "Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition", "firstpage": "10", "lastpage": "19"}
+    html = "".join(f'<meta name="citation_{name}" content="{value}">' for name, value in tags.items())
+    html += f'<meta name="citation_author" content="Tern, Bo">[<a href="http://arxiv.org/abs/{ARXIV}">arXiv</a>]'
+    services.serve("openaccess.thecvf.com", "/content/CVPR2021/html/Falk_KestrelNet_CVPR_2021_paper.html", f"<html><head>{html}</html>")
+    services.serve("export.arxiv.org", "/api/query", answers.atom())
+    services.serve("api.semanticscholar.org", f"/graph/v1/paper/ARXIV:{ARXIV}", status=404)
+    services.serve("api.openalex.org", f"/works/doi:10.48550/arXiv.{ARXIV}", status=404)
+    found = gather(Asked("x", page=page), web, {})
+    assert sources(found) == ["CVF", "arXiv"]
+    assert (found.records[0].pages, found.records[0].authors, found.records[0].links[0]) == ("10-19", AUTHORS, ("paper", page))
+
+
 OTHER = {"title": "Owls at Night", "authors": ("Cy Strix", "Di Bubo")}
 
 
