@@ -149,7 +149,7 @@ def _year(facts: Facts, records: list[Record], manifest: Manifest, stated: State
 
 def _ids(facts: Facts, records: list[Record]) -> None:
     for name in ("arxiv", "doi"):
-        _settle(facts, name, [pair for pair in _said(records, name) if pair[0].source not in CHECKS], same=str.lower)
+        _settle(facts, name, _said(records, name), same=str.lower)
     ids = {name: facts.data.pop(name) for name in ("arxiv", "doi") if name in facts.data}
     if ids:
         facts.data["ids"] = ids

@@ -245,6 +245,34 @@ def test_an_entry_whose_id_is_another_papers_is_not_updated(add, catalog, servic
     assert files(catalog) == before
 
 
+def test_an_id_that_an_entry_has_and_that_is_another_papers_updates_nothing(add, catalog, services, capsys):
+    services.serve("export.arxiv.org", "/api/query", answers.atom({"id": "2103.00010", "title": "Owls at Night"}))
+    services.serve("api.semanticscholar.org", "/graph/v1/paper/ARXIV:2103.00010", status=404)
+    services.serve("api.openalex.org", "/works/doi:10.48550/arXiv.2103.00010", status=404)
+    before = files(catalog)
+    assert add("2103.00010", "--update") == 1
+    assert 'the entry: "Kestrel: Hovering Attention' in capsys.readouterr().err
+    assert files(catalog) == before
+
+
+def test_a_doi_in_capitals_is_the_same_doi(add, catalog, tmp_path, capsys):
+    text = BIBTEX.replace("year={2021}", "year={2021}, doi={10.1234/ICB.2021.1}").replace("{KestrelNet}: A Transformer for Small Falcons", "Hovering")
+    (tmp_path / "k.bib").write_text("\ufeff" + text, encoding="utf-8")
+    assert add(str(tmp_path / "k.bib"), "--offline", *SAID) == 1
+    assert "kestrel.yaml is of this paper already (same DOI" in capsys.readouterr().err
+
+
+def test_update_changes_a_venue_that_is_stated_and_tells_one_that_is_found(add, known, catalog, capsys):
+    entry_of(catalog).write_text(ENTRY.replace("TODAY", "2026-01-01").replace("venue: cvpr", "venue: arxiv").replace("year: 2021", "year: 2020"), encoding="utf-8")
+    assert add(ARXIV, "--update") == 0
+    said = capsys.readouterr()
+    assert "kestrelnet.yaml unchanged" in said.out
+    assert "disagreement: venue: the entry has arxiv, Crossref cvpr; the entry was kept" in said.err
+    assert add(ARXIV, "--update", "--venue", "cvpr", "--year", "2021") == 0
+    paper = load(catalog)[0].papers["kestrelnet"]
+    assert (paper.venue, paper.year) == ("cvpr", 2021)
+
+
 def test_an_entrys_id_alone_asks_for_nothing(add, catalog, capsys):
     assert add("kestrel") == 1
     assert "catalog/papers/kestrel.yaml is there already; --update fills up what it lacks, --scaffold starts" in capsys.readouterr().err
@@ -400,6 +428,13 @@ def test_scaffold_starts_an_implementation_and_does_not_claim_that_there_is_one(
     found, problems = load(catalog)
     assert found.papers["kestrel"].implementation is None
     assert [problem.rule for problem in problems if problem.path.endswith("kestrel.yaml")] == ["implementation-unlisted"]
+
+
+def test_scaffold_goes_with_an_update_that_has_nothing_to_add(add, catalog):
+    for folder in ("implementations", "tests/implementations"):
+        (catalog / folder).mkdir(parents=True)
+    assert add("kestrel", "--update", "--scaffold", "--offline") == 0
+    assert (catalog / "implementations/kestrel.py").is_file()
 
 
 # --------------------------------------------------------------------------------------------------------- at a terminal

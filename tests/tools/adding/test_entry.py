@@ -77,6 +77,10 @@ def test_update_fills_what_is_missing_and_keeps_what_is_there():
     ]
 
 
+def test_capitals_and_accents_alone_are_no_disagreement():
+    assert updated(KNOWN | {"title": "KESTRELS"}, facts(), Words())[1] == []
+
+
 def test_a_reason_why_there_are_no_results_is_not_overruled():
     result = {"dataset": "d", "metric": "top-1", "value": 90, "sources": [{"from": "paper", "value": 90}]}
     with pytest.raises(Refusal, match=r'says why it has no results \("None yet\."\); if it has some now, remove that by hand'):

@@ -93,6 +93,12 @@ def test_a_publishers_page_is_read_and_the_arxiv_id_on_it_followed(services, web
     assert (found.records[0].pages, found.records[0].authors, found.records[0].links[0]) == ("10-19", AUTHORS, ("paper", page))
 
 
+def test_a_list_of_authors_that_breaks_off_is_held_against_as_many_as_it_names(play, web):
+    play(arxiv=answers.atom({"authors": (*AUTHORS, "Cy Strix", "Di Bubo", "Ed Merl")}))
+    record = Record(source="BibTeX", where="k.bib:1", title=TITLE, authors=AUTHORS[:1], complete=False, arxiv=ARXIV)
+    assert "arXiv" in sources(gather(of_record(record), web, {}))
+
+
 OTHER = {"title": "Owls at Night", "authors": ("Cy Strix", "Di Bubo")}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -120,5 +119,17 @@ def test_without_any_page_the_doi_leads_to_the_paper():
     assert facts_of(CROSSREF).data["links"] == [{"kind": "paper", "url": "https://doi.org/10.1109/x"}]
 
 
-def test_a_preprints_volume_is_none_of_the_papers(tmp_path: Path):
-    assert "volume" not in facts_of(replace(ARXIV, volume="abs/2011.00001")).data
+def test_a_preprints_volume_is_none_of_the_papers():
+    assert "volume" not in facts_of(replace(ARXIV, volume="abs/2011.00001"), CROSSREF).data
+
+
+def test_the_year_is_first_that_of_the_source_that_knows_the_venue():
+    facts = facts_of(replace(CROSSREF, container="Unheard-of Letters", year=2020), BIBTEX)
+    assert (facts.data["venue"], facts.data["year"]) == ("cvpr", 2021)
+    assert facts.disagreements == ["year: 2021 (BibTeX) was taken, against 2020 (Crossref)"]
+
+
+def test_another_doi_at_a_check_is_told():
+    assert facts_of(CROSSREF, replace(SCHOLAR, doi="10.1109/y")).disagreements == [
+        "doi: 10.1109/x (Crossref) was taken, against 10.1109/y (Semantic Scholar)"
+    ]
