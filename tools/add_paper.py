@@ -180,7 +180,7 @@ def _asked(text: str, shelf: Shelf, *, update: bool) -> list[Asked]:
 
 def _decoded(raw: bytes, name: str) -> str:
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise Refusal(

@@ -20,6 +20,7 @@ import pytest
 from tests.tools.adding import answers
 from tests.tools.adding.answers import ARXIV, DOI
 from tools import add_paper
+from tools.adding.adder import Adder
 from tools.adding.web import Web
 from tools.catalog import ROOT, load
 
@@ -98,6 +99,19 @@ def test_an_id_becomes_a_complete_valid_entry_in_one_command(add, known, catalog
 
 
 @pytest.mark.parametrize("asked", [f"arXiv:{ARXIV}v1", f"https://arxiv.org/pdf/{ARXIV}v2", DOI, f"https://doi.org/{DOI}"])
+def test_a_word_that_is_given_twice_stands_once(add, known, catalog):
+    assert add(ARXIV, *SAID, "--approach", "attention") == 0
+    assert load(catalog)[0].papers["kestrelnet"].approaches == ["attention"]
+
+
+def test_an_entry_that_somebody_else_wrote_meanwhile_is_not_replaced(add, known, catalog, monkeypatch, capsys):
+    check = Adder._check
+    monkeypatch.setattr(Adder, "_check", lambda self, outcome: (check(self, outcome), entry_of(catalog).write_text("theirs")))
+    assert add(ARXIV, *SAID) == 1
+    assert "kestrelnet.yaml came into being meanwhile; nothing was written" in capsys.readouterr().err
+    assert entry_of(catalog).read_text() == "theirs"
+
+
 def test_an_id_or_address_of_any_form_gives_the_same_entry(add, known, catalog, asked):
     assert add(asked, *SAID) == 0
     assert re.sub(r"added: 20\d\d-\d\d-\d\d", "added: TODAY", entry_of(catalog).read_text(encoding="utf-8")) == ENTRY
@@ -477,8 +491,9 @@ def test_a_terminal_is_asked_for_what_is_missing_with_suggestions(catalog, servi
 
 def test_whoever_says_no_at_the_end_has_written_nothing(catalog, services, known):
     before = files(catalog)
-    shown, code = at_terminal(catalog, services.address, ["", "", "-", "", "n"], ARXIV, *SAID)
+    shown, code = at_terminal(catalog, services.address, ["", "", "-", "n"], ARXIV, *SAID, "--code", "https://github.com/ada/kestrel")
     assert code == 1, shown
+    assert "The authors' code" not in shown
     assert "Write catalog/papers/kestrelnet.yaml?" in shown
     assert "nothing was written, as you wished" in shown
     assert files(catalog) == before
