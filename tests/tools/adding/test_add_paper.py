@@ -98,7 +98,6 @@ def test_an_id_becomes_a_complete_valid_entry_in_one_command(add, known, catalog
     assert f"{ARXIV}: added: catalog/papers/kestrelnet.yaml" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("asked", [f"arXiv:{ARXIV}v1", f"https://arxiv.org/pdf/{ARXIV}v2", DOI, f"https://doi.org/{DOI}"])
 def test_a_word_that_is_given_twice_stands_once(add, known, catalog):
     assert add(ARXIV, *SAID, "--approach", "attention") == 0
     assert load(catalog)[0].papers["kestrelnet"].approaches == ["attention"]
@@ -112,6 +111,7 @@ def test_an_entry_that_somebody_else_wrote_meanwhile_is_not_replaced(add, known,
     assert entry_of(catalog).read_text() == "theirs"
 
 
+@pytest.mark.parametrize("asked", [f"arXiv:{ARXIV}v1", f"https://arxiv.org/pdf/{ARXIV}v2", DOI, f"https://doi.org/{DOI}"])
 def test_an_id_or_address_of_any_form_gives_the_same_entry(add, known, catalog, asked):
     assert add(asked, *SAID) == 0
     assert re.sub(r"added: 20\d\d-\d\d-\d\d", "added: TODAY", entry_of(catalog).read_text(encoding="utf-8")) == ENTRY
