@@ -148,6 +148,25 @@ def test_a_checks_lead_to_another_paper_is_left_out_and_told(play, web):
     assert found.notes[0].startswith(f"Semantic Scholar names {DOI}, which was left out: Crossref has another title than arXiv:")
 
 
+def test_a_retraction_that_a_check_knows_is_told_first(play, web):
+    play(scholar=None, openalex=answers.openalex(is_retracted=True))
+    found = gather(Asked("x", arxiv=ARXIV), web, {})
+    assert found.notes[0].startswith("OpenAlex says that the paper was withdrawn:")
+
+
+def test_a_withdrawn_preprint_of_a_published_paper_is_left_out(play, web):
+    play(arxiv=answers.atom({"comment": "This paper has been withdrawn by the authors"}))
+    found = gather(Asked("x", doi=DOI), web, {})
+    assert sources(found) == ["Crossref", "Semantic Scholar"]
+    assert f"Semantic Scholar names {ARXIV}, which was left out: it was withdrawn" in found.notes[0]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_check_that_answers_is_a_check_be_it_that_it_knows_nothing(play, web, known):
+    play(**{} if known else {"scholar": None, "openalex": None})
+    assert gather(Asked("x", arxiv=ARXIV), web, {}).checked
+
+
 def test_a_check_that_speaks_of_another_paper_is_left_aside_and_told(play, web):
     play(scholar=answers.scholar(title="Owls at Night"), openalex=None)
     found = gather(Asked("x", arxiv=ARXIV), web, {})
@@ -188,7 +207,7 @@ def test_checks_that_are_too_busy_are_asked_once_and_told(play, web, services, w
     found = gather(Asked("x", arxiv=ARXIV), web, {})
     assert sources(found) == ["arXiv"]
     assert [note.split(":")[0] for note in found.notes] == ["not cross-checked by Semantic Scholar", "not cross-checked by OpenAlex"]
-    assert (len(services.requests), waits) == (3, [])
+    assert (len(services.requests), waits, found.checked) == (3, [], False)
 
 
 def test_a_version_that_was_asked_for_is_told_with_the_newest(play, web):
