@@ -47,6 +47,7 @@ CHECKS: Collection[Callable[[Draft], Iterable[Problem]]] = (
     form.official,
     form.characters_of_texts,
     form.latex,
+    form.todo,
     form.author_form,
     form.title_case,
     form.summary_length,
