@@ -82,12 +82,10 @@ def link_exceptions(draft: Draft) -> Iterator[Problem]:
     """
     seen: dict[str, int] = {}
     for index, exception in enumerate((draft.manifest and draft.manifest.link_exceptions) or ()):
-        what = exception.url or exception.host or ""
+        what = exception.url or exception.host
         message = None
-        if (exception.url is None) == (exception.host is None):
-            message = (
-                f"found {'neither `url` nor `host`' if exception.url is None else 'both `url` and `host`'}, expected one of them"
-            )
+        if what is None or (exception.url and exception.host):
+            message = f"found {'both' if what else 'neither'} `url` {'and' if what else 'nor'} `host`, expected one of them"
         elif exception.host and not HOST.fullmatch(exception.host):
             message = f'found the host "{exception.host}", expected such as www.example.org: lower case, no https://, no path'
         elif seen.setdefault(what, index) != index:
