@@ -56,6 +56,25 @@ def of_document(document: Document) -> set[str]:
     return {url for url, _, _ in _found(document)}
 
 
+def scalars(node: yaml.Node | None, at: str, of_manifest: bool) -> Iterator[tuple[yaml.ScalarNode, str, bool]]:
+    """The scalars below a node that may hold an address of the catalog's.
+
+    Each with its field, as `tools.reading.spell` writes it, and whether it is the address of a link to the entry's paper.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        yield node, at, False
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from scalars(item, f"{at}[{index}]", of_manifest)
+    elif isinstance(node, yaml.MappingNode):
+        names_paper = at.startswith("links[") and any(k.value == "kind" and v.value == "paper" for k, v in node.value)
+        for key, value in node.value:
+            if key.value == QUOTED or (of_manifest and key.value in NOT_LINKS):
+                continue
+            for scalar, field, inner in scalars(value, f"{at}.{key.value}" if at else key.value, of_manifest):
+                yield scalar, field, inner or (names_paper and key.value == "url")
+
+
 def _title(draft: Draft, document: Document) -> str | None:
     kind, _, name = document.path.removeprefix("catalog/").partition("/")
     entry = draft.entries[kind].get(name.removesuffix(".yaml")) if kind in PAPERS else None
@@ -66,7 +85,7 @@ def _found(document: Document) -> Iterator[tuple[str, Place, bool]]:
     """Each address of a file, its place, and whether it is that of the paper which the entry is about."""
     entry = "" if document.path == MANIFEST else document.path.removeprefix("catalog/").removesuffix(".yaml")
     root = yaml.compose(document.text, yaml.CSafeLoader)  # not kept: the nodes of a large catalog would take gigabytes
-    for node, field, names_paper in _scalars(root, "", entry == ""):
+    for node, field, names_paper in scalars(root, "", entry == ""):
         if "://" in node.value:
             urls = addresses(node.value)
         elif field in IDS and entry:
@@ -87,22 +106,6 @@ def _doi(value: str) -> str:
 
 IDS = {"ids.arxiv": _arxiv, "ids.doi": _doi}
 """An id's address, by the id's field."""
-
-
-def _scalars(node: yaml.Node | None, at: str, of_manifest: bool) -> Iterator[tuple[yaml.ScalarNode, str, bool]]:
-    """The scalars below a node, each with its field as `tools.reading.spell` writes it."""
-    if isinstance(node, yaml.ScalarNode):
-        yield node, at, False
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _scalars(item, f"{at}[{index}]", of_manifest)
-    elif isinstance(node, yaml.MappingNode):
-        names_paper = at.startswith("links[") and any(k.value == "kind" and v.value == "paper" for k, v in node.value)
-        for key, value in node.value:
-            if key.value == QUOTED or (of_manifest and key.value in NOT_LINKS):
-                continue
-            for scalar, field, inner in _scalars(value, f"{at}.{key.value}" if at else key.value, of_manifest):
-                yield scalar, field, inner or (names_paper and key.value == "url")
 
 
 def _placed(urls: list[str], node: yaml.ScalarNode, text: str) -> Iterator[tuple[str, int, int]]:
