@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from urllib.parse import quote
 
 import yaml
@@ -56,23 +56,27 @@ def of_document(document: Document) -> set[str]:
     return {url for url, _, _ in _found(document)}
 
 
-def scalars(node: yaml.Node | None, at: str, of_manifest: bool) -> Iterator[tuple[yaml.ScalarNode, str, bool]]:
-    """The scalars below a node that may hold an address of the catalog's.
+def scalars(document: Document) -> Iterator[tuple[yaml.ScalarNode, str, bool]]:
+    """The scalars of a file that may hold an address of the catalog's.
 
     Each with its field, as `tools.reading.spell` writes it, and whether it is the address of a link to the entry's paper.
     """
+    root = yaml.compose(document.text, yaml.CSafeLoader)  # not kept: the nodes of a large catalog would take gigabytes
+    yield from _below(root, "", (QUOTED, *NOT_LINKS) if document.path == MANIFEST else (QUOTED,))
+
+
+def _below(node: yaml.Node | None, at: str, untouched: Collection[str]) -> Iterator[tuple[yaml.ScalarNode, str, bool]]:
     if isinstance(node, yaml.ScalarNode):
         yield node, at, False
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from scalars(item, f"{at}[{index}]", of_manifest)
+            yield from _below(item, f"{at}[{index}]", untouched)
     elif isinstance(node, yaml.MappingNode):
         names_paper = at.startswith("links[") and any(k.value == "kind" and v.value == "paper" for k, v in node.value)
         for key, value in node.value:
-            if key.value == QUOTED or (of_manifest and key.value in NOT_LINKS):
-                continue
-            for scalar, field, inner in scalars(value, f"{at}.{key.value}" if at else key.value, of_manifest):
-                yield scalar, field, inner or (names_paper and key.value == "url")
+            if key.value not in untouched:
+                for scalar, field, inner in _below(value, f"{at}.{key.value}" if at else key.value, untouched):
+                    yield scalar, field, inner or (names_paper and key.value == "url")
 
 
 def _title(draft: Draft, document: Document) -> str | None:
@@ -84,8 +88,7 @@ def _title(draft: Draft, document: Document) -> str | None:
 def _found(document: Document) -> Iterator[tuple[str, Place, bool]]:
     """Each address of a file, its place, and whether it is that of the paper which the entry is about."""
     entry = "" if document.path == MANIFEST else document.path.removeprefix("catalog/").removesuffix(".yaml")
-    root = yaml.compose(document.text, yaml.CSafeLoader)  # not kept: the nodes of a large catalog would take gigabytes
-    for node, field, names_paper in scalars(root, "", entry == ""):
+    for node, field, names_paper in scalars(document):
         if "://" in node.value:
             urls = addresses(node.value)
         elif field in IDS and entry:

@@ -88,7 +88,7 @@ def _not_rewritten(findings: Iterable[Finding], draft: Draft) -> Iterator[str]:
     for finding in findings:
         for place in finding.target.places:
             if place.path not in values:
-                values[place.path] = {field: node.value for node, field, _ in scalars(_root(draft.documents[place.path]))}
+                values[place.path] = {field: node.value for node, field, _ in scalars(draft.documents[place.path])}
             if reason := _left_alone(place, values[place.path].get(place.field) == finding.target.url):
                 at = f"{place.path}:{place.line}:{place.column}: {place.field}"
                 yield f"{at}: {finding.target.url} is at {finding.suggestion} now; {reason}, so change it by hand"
@@ -136,7 +136,7 @@ def _rewritten(document: Document, data: dict[str, Any]) -> str:
 def _spliced(document: Document, new: Mapping[str, str]) -> str:
     """catalog.yaml, which has no normal form, with nothing but the scalars replaced."""
     text = document.text
-    for node, field, _ in reversed(list(scalars(_root(document)))):
+    for node, field, _ in reversed(list(scalars(document))):
         if node.value in new and field not in OURS:
             start, end = node.start_mark.index, node.end_mark.index
             text = text[:start] + _spelled(text[start:end], node, new[node.value]) + text[end:]
@@ -152,10 +152,6 @@ def _spelled(old: str, node: yaml.ScalarNode, url: str) -> str:
 def _comments(document: Document) -> list[str]:
     found = read_comments(document)
     return sorted([*found.header, *chain(*found.before.values()), *found.beside.values(), *found.footer])
-
-
-def _root(document: Document) -> yaml.Node | None:
-    return yaml.compose(document.text, yaml.CSafeLoader)
 
 
 def _model(document: Document) -> type[BaseModel]:

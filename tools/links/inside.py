@@ -78,8 +78,8 @@ class _Site:
         """What is wrong with a link to this site; None where nothing is."""
         if not link.url or link.url[0] in "#?":
             name = path
-        elif url.path.startswith(self.root):
-            name = unquote(url.path.removeprefix(self.root))
+        elif (url.path or "/").startswith(self.root):
+            name = unquote((url.path or "/").removeprefix(self.root))
             name += "index.html" if not name or name.endswith("/") else ""
         else:
             return f"leads out of the site, which is published below {self.root}"
