@@ -14,6 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 NAMES = [path.name for path in WORKFLOWS]
+FORMS = ROOT / ".github/ISSUE_TEMPLATE"
 
 
 def load(path: Path) -> dict:
@@ -24,8 +25,17 @@ def steps(workflow: dict) -> list[dict]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_there_is_a_workflow_for_tests_one_for_publishing_and_one_that_runs_demos_again():
-    assert NAMES == ["publish.yml", "rerun.yml", "test.yml"]
+def expressions(value: object) -> list[str]:
+    """Every ${{ … }} below a value of a workflow."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [found for item in value for found in expressions(item)]
+    return re.findall(r"\$\{\{ *(.*?) *\}\}", value) if isinstance(value, str) else []
+
+
+def test_there_is_a_workflow_for_issues_one_for_publishing_one_that_runs_demos_again_and_one_for_tests():
+    assert NAMES == ["add-paper.yml", "publish.yml", "rerun.yml", "test.yml"]
 
 
 @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
@@ -55,7 +65,7 @@ def test_no_job_has_a_permission_that_it_does_not_state(path):
     assert all("permissions" in job for job in workflow["jobs"].values())
 
 
-def test_only_the_deploying_job_may_write_and_only_pages():
+def test_only_two_jobs_may_write_the_deploying_one_pages_and_the_posting_one_what_it_posts():
     writes = {
         (path.name, name, permission)
         for path in WORKFLOWS
@@ -63,7 +73,9 @@ def test_only_the_deploying_job_may_write_and_only_pages():
         for permission, access in job["permissions"].items()
         if access != "read"
     }
-    assert writes == {("publish.yml", "deploy", "pages"), ("publish.yml", "deploy", "id-token")}
+    assert writes == {("publish.yml", "deploy", "pages"), ("publish.yml", "deploy", "id-token")} | {
+        ("add-paper.yml", "post", permission) for permission in ("contents", "pull-requests", "issues")
+    }
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
@@ -90,3 +102,64 @@ def test_what_is_published_is_what_make_site_builds():
     uploads = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/upload-pages-artifact@")]
     assert [step["with"]["path"] for step in uploads] == ["build/site"]
     assert "--site-dir build/site" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------------------------------- papers by issue
+
+
+@pytest.fixture
+def adding() -> dict:
+    return load(ROOT / ".github/workflows/add-paper.yml")
+
+
+@pytest.mark.parametrize(("schema", "file"), [("vendor.github-issue-forms", "add-paper.yml"), ("vendor.github-issue-config", "config.yml")])
+def test_every_issue_form_fits_the_schema(schema, file):
+    assert sorted(path.name for path in FORMS.iterdir()) == ["add-paper.yml", "config.yml"]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(FORMS / file)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_workflow_runs_for_open_issues_with_the_forms_label(adding):
+    (label,) = load(FORMS / "add-paper.yml")["labels"]
+    assert adding[True] == {"issues": {"types": ["opened", "edited", "labeled"]}}  # YAML takes `on` for true
+    assert adding["jobs"]["read"]["if"] == f"github.event.issue.state == 'open' && contains(github.event.issue.labels.*.name, '{label}')"
+    assert adding["jobs"]["post"]["needs"] == "read"
+    assert "if" not in adding["jobs"]["post"]  # a condition of its own could run it where `read` was skipped
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_no_expression_stands_in_a_command(path):
+    assert [found for step in steps(load(path)) for found in expressions(step.get("run"))] == []
+
+
+def test_an_issues_words_stand_in_the_environment_of_the_step_that_reads_them_and_nowhere_else(adding):
+    told = {found for found in expressions(adding) if "github.event.issue" in found}
+    assert told == {"github.event.issue.body", "github.event.issue.number"}
+    assert [step for step in steps(adding) if "github.event.issue.body" in expressions(step)] == [
+        {"run": ".ci/add-paper-read", "env": {"ISSUE_BODY": "${{ github.event.issue.body }}"}}
+    ]
+
+
+def test_the_job_that_reads_has_no_token_and_may_do_nothing_but_read(adding):
+    read = adding["jobs"]["read"]
+    assert read["permissions"] == {"contents": "read"}
+    assert [found for found in expressions(read) if re.search("token|secrets", found)] == []
+
+
+def test_the_job_that_posts_gets_the_issues_number_a_token_in_its_last_step_and_the_artifact_as_a_file(adding):
+    post = adding["jobs"]["post"]
+    assert expressions(post) == ["github.event.issue.number", "github.token"]
+    *before, last = post["steps"]
+    assert last == {"run": ".ci/add-paper-post", "env": {"ISSUE_NUMBER": "${{ github.event.issue.number }}", "GH_TOKEN": "${{ github.token }}"}}
+    assert [step["run"] for step in before if "run" in step] == ["make check"]
+    uploaded, downloaded = (
+        next(step["with"] for step in job["steps"] if step.get("uses", "").startswith(f"actions/{way}-artifact@"))
+        for job, way in ((adding["jobs"]["read"], "upload"), (post, "download"))
+    )
+    assert (uploaded["name"], uploaded["path"]) == (downloaded["name"], downloaded["path"]) == ("add-paper", "build/issue")
+
+
+def test_one_run_an_issue():
+    concurrency = load(ROOT / ".github/workflows/add-paper.yml")["concurrency"]
+    assert concurrency == {"group": "add-paper-${{ github.event.issue.number }}", "cancel-in-progress": True}

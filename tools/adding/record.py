@@ -38,6 +38,8 @@ class Record:
     """Kind (as in the schema: paper, pdf, …) and address, https."""
     abstract: str | None = None
     """Read for hints and never written into the catalog."""
+    summary: str | None = None
+    """Somebody's own words about it: the `annotation` of an annotated bibliography."""
     comment: str | None = None
     """What the authors say beside it on arXiv: "Accepted by CVPR 2021"."""
     version: int | None = None

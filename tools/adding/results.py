@@ -104,7 +104,7 @@ def join(results: list[dict[str, Any]], new: dict[str, Any]) -> bool:
     if held is None:
         raise Refusal(
             f"the entry has {digits(like[0]['value'])} on {new['dataset']} where --result says {digits(new['value'])};"
-            ' if both were measured, say what tells them apart, such as variant="2×2 grid"; if one is wrong, correct the entry by hand'
+            ' if both were measured, say what tells them apart (variant="2×2 grid"); if one is wrong, correct the entry by hand'
         )
     if any(all(there.get(name) == source.get(name) for name in ("from", "locator", "url")) for there in held["sources"]):
         return False

@@ -31,7 +31,7 @@ def papers(draft: Draft) -> Iterator[Problem]:
                 yield document.problem(location, message, "duplicate-paper")
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
     """A text's letters and digits alone, without case and accents."""
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text)
@@ -41,7 +41,7 @@ def _letters(text: str) -> str:
 IDENTITIES: tuple[tuple[str, Location, Callable], ...] = (
     ("arXiv id", ("ids", "arxiv"), lambda entry: entry.ids and entry.ids.arxiv),
     ("DOI", ("ids", "doi"), lambda entry: entry.ids and entry.ids.doi and entry.ids.doi.lower()),
-    ("title", ("title",), lambda entry: _letters(entry.title)),
+    ("title", ("title",), lambda entry: letters(entry.title)),
 )
 
 
@@ -130,7 +130,7 @@ def author_twins(draft: Draft) -> Iterator[Problem]:
     spelled: dict[str, tuple[str, str]] = {}
     for document, entry_id, entry in draft.all("papers", "surveys"):
         for index, author in enumerate(entry.authors or ()):
-            first, where = spelled.setdefault(_letters(author), (author, entry_id))
+            first, where = spelled.setdefault(letters(author), (author, entry_id))
             if first != author:
                 message = f'{where} spells the name "{first}"; is it one person?'
                 yield document.problem(("authors", index), message, "author-twin")

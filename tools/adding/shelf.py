@@ -1,0 +1,97 @@
+"""The catalog as it stands, and as it would stand with one entry more: what is there already, and whether all of it is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tools.adding.people import same_people
+from tools.adding.record import Refusal
+from tools.adding.titles import SAME_FROM, same_title, score
+from tools.draft import Draft, read_all
+from tools.problems import Problem
+from tools.reading import Document, Refused, from_text
+from tools.rules import check
+from tools.rules.duplicates import letters
+from tools.schema import Paper
+from tools.schema_errors import schema_problems
+
+
+class Shelf:
+    """The catalog below a folder. Raises Refusal where it isn't valid as it is."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.draft = read_all(root)
+        problems = [problem for problem in (*self.draft.problems, *check(self.draft)) if problem.level == "error"]
+        if problems or self.draft.manifest is None:
+            raise Refusal(
+                f"the catalog isn't valid as it is ({len(problems)} error{'s' * (len(problems) != 1)}, the first: {problems[0]});"
+                " mend that first: make check"
+            )
+
+    def document(self, entry_id: str) -> Document:
+        """The file of a paper's entry."""
+        return self.draft.document("papers", entry_id)
+
+    def twin(self, data: Mapping[str, Any]) -> tuple[str, str, str] | None:
+        """Kind and id of the entry that is of the same paper, and how one can see it."""
+        ids, title = data.get("ids", {}), letters(data.get("title", ""))
+        for kind in ("papers", "surveys"):
+            for entry_id, entry in self.draft.entries[kind].items():
+                theirs = entry.ids.model_dump() if entry.ids else {}
+                if ids.get("arxiv") and ids["arxiv"] == theirs.get("arxiv"):
+                    return kind, entry_id, f"arXiv id {ids['arxiv']}"
+                if ids.get("doi") and ids["doi"].lower() == (theirs.get("doi") or "").lower():
+                    return kind, entry_id, f"DOI {ids['doi']}"
+                if title and (title == letters(entry.title) or _alike(data, entry)):
+                    return kind, entry_id, f'title "{entry.title}"'
+        return None
+
+    def near(self, data: Mapping[str, Any]) -> list[str]:
+        """What to tell of papers by the same people whose titles are nearly this one."""
+        papers = self.draft.entries["papers"].items()
+        like = [(entry_id, entry) for entry_id, entry in papers if score(data["title"], entry.title) >= SAME_FROM]
+        return [
+            f'catalog/papers/{entry_id}.yaml is by the same people and has nearly this title: "{entry.title}"; is it this paper?'
+            for entry_id, entry in like
+            if same_people(data["authors"], entry.authors)
+        ]
+
+    def title(self, entry_id: str) -> str:
+        """A paper's title in quotes."""
+        return f'"{self.draft.entries["papers"][entry_id].title}"'
+
+    def problems_with(self, entry_id: str, text: str) -> list[Problem]:
+        """Everything that is wrong with the catalog once it has this entry, which it then has unless something is an error."""
+        name = f"catalog/papers/{entry_id}.yaml"
+        try:
+            document = from_text(text, name)
+            entry = Paper.model_validate(document.data)
+        except Refused as refused:
+            return refused.problems
+        except ValidationError as error:
+            return schema_problems(Paper, document, error)
+        draft = _with(self.draft, entry_id, document, entry)
+        problems = sorted(set(check(draft)))
+        if not any(problem.level == "error" for problem in problems):
+            self.draft = draft
+        return [problem for problem in problems if problem.level == "error" or problem.path == name]
+
+
+def _alike(data: Mapping[str, Any], entry: Paper) -> bool:
+    return same_title(data["title"], entry.title) and same_people(data.get("authors", ()), entry.authors)
+
+
+def _with(draft: Draft, entry_id: str, document: Document, entry: Paper) -> Draft:
+    papers = dict(sorted((draft.entries["papers"] | {entry_id: entry}).items()))
+    return replace(
+        draft,
+        entries=draft.entries | {"papers": papers},
+        ids=draft.ids | {"papers": draft.ids["papers"] | {entry_id}},
+        documents=draft.documents | {document.path: document},
+    )
