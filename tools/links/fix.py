@@ -146,7 +146,7 @@ def _spliced(document: Document, new: Mapping[str, str]) -> str:
 def _spelled(old: str, node: yaml.ScalarNode, url: str) -> str:
     if node.style in (">", "|"):
         return old.replace(node.value, url)
-    return url if node.style is None and PLAIN.fullmatch(url) else json.dumps(url, ensure_ascii=False)
+    return url if not node.style and PLAIN.fullmatch(url) else json.dumps(url, ensure_ascii=False)
 
 
 def _comments(document: Document) -> list[str]:

@@ -99,12 +99,11 @@ def _of_meta(found: dict[str, str]) -> Iterator[str]:
 
 
 def in_css(text: str) -> list[Link]:
-    """The addresses in a style sheet, but those that hold their data themselves."""
+    """The addresses in a style sheet."""
     plain = CSS_COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
     links = []
     for found in IN_CSS.finditer(plain):
         url = next(filter(None, found.groups()), "")
-        if not url.startswith("data:"):
-            line = plain.count("\n", 0, found.start()) + 1
-            links.append(Link(url, line, found.start() - plain.rfind("\n", 0, found.start())))
+        line = plain.count("\n", 0, found.start()) + 1
+        links.append(Link(url, line, found.start() - plain.rfind("\n", 0, found.start())))
     return links

@@ -42,7 +42,7 @@ def names_another(seen: str, expected: str, *, exact: bool = False) -> bool:
     paper's and shares next to none of its telling words is another's. `exact`: it is a paper's for certain, and nothing else.
     """
     wanted, whole = _words(expected), _words(seen)
-    if not wanted or not whole or _contains(whole, wanted) or _contains(wanted, whole):
+    if not wanted or not whole or _contains(whole, wanted):
         return False
     telling = set(wanted) - COMMON or set(wanted)
     share = _share(telling, set(whole))

@@ -121,9 +121,10 @@ def _remembered(row: Row, seen: _Seen, look: Observation, today: datetime.date) 
 
 
 def _counted_already(row: Row, today: datetime.date) -> bool:
-    return (
-        row.failures > 0 and row.checked is not None and (row.checked > today or (row.checked == today and row.status in COUNTED))
-    )
+    """Whether a failure of this day is in the count, or the clock went back."""
+    if not row.failures or row.checked is None:
+        return False
+    return row.checked > today or (row.checked == today and row.status in COUNTED)
 
 
 def _concluded(before: Row, after: Row, seen: _Seen, today: datetime.date) -> tuple[Verdict, str]:
@@ -143,7 +144,7 @@ def _of_a_failure(before: Row, after: Row, seen: _Seen, today: datetime.date) ->
     since = after.failing_since or today
     if after.failures >= LOOKS and (today - since).days >= DAYS:
         return bad, f"{seen.reason}, at each of {after.failures} looks since {since}"
-    due = max(since + datetime.timedelta(DAYS), today + datetime.timedelta(max(1, LOOKS - after.failures)))
+    due = max(since + datetime.timedelta(DAYS), today + datetime.timedelta(LOOKS - after.failures))
     first = "today" if since == today else f"on {since}"
     return "unknown", f"{seen.reason}, first seen so {first}; {bad} if still so on {due}"
 

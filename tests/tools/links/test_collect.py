@@ -61,6 +61,11 @@ def test_an_address_in_a_sentence_is_found_where_it_begins(tree, sentence, url, 
     assert places(tree)[url] == [f"{SISKIN}:{where} summary papers/siskin"]
 
 
+def test_an_address_that_stands_twice_in_a_sentence_has_two_places(tree):
+    edited(tree, SISKIN, "It asks which one is which.", "It asks https://a.example/, and https://a.example/ again.")
+    assert places(tree)["https://a.example/"] == [f"{SISKIN}:9:48 summary papers/siskin", f"{SISKIN}:9:72 summary papers/siskin"]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

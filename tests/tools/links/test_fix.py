@@ -73,6 +73,13 @@ def test_all_places_of_all_files_are(tree):
     ]
 
 
+def test_in_catalog_yaml_an_address_gets_quotes_only_where_it_needs_them(tree):
+    assert fixed(tree, {"https://code.example/list": "https://code.example/list/2#a"})[0] == [
+        "-  url: https://code.example/list",
+        "+  url: https://code.example/list/2#a",
+    ]
+
+
 def test_comments_stay(tree):
     edited(tree, KESTREL, f"url: {CODE}}}\n", f"url: {CODE}}}  # the authors' own\n# and no other\n")
     assert fixed(tree, {CODE: "https://code.example/falcon"})[0] == [

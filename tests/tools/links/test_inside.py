@@ -71,7 +71,8 @@ LINKS = [
     ('<!-- <a href="../no/"> -->', None),
     ("<script>'<a href=\"../no/\">'</script>", None),
     ('<p data-href="../no/" title="<a href=../no/>">', None),
-    ('<base href="../b/"><a href="../picture.png"><a href="index.html">', None),
+    ('<base href="../b/"><a href="../picture.png"><a href="index.html#here">', None),
+    ('<base href="../c%20d/"><a href="no.html">', '"no.html" leads to c d/no.html, which isn\'t there'),
 ]  # fmt: skip
 
 

@@ -140,6 +140,7 @@ def row(url="https://a.example/", **more):
         (row(checked=DAY, status=404), row(), row(checked=DAY, status=404)),
         (row(last_ok=DAY + timedelta(3)), row(last_ok=DAY), row(last_ok=DAY + timedelta(3))),
         (row(archive="x", title="t"), row(checked=DAY), row(checked=DAY, archive="x", title="t")),
+        (replace(row(), first_seen=DAY - timedelta(1)), row(), replace(row(), first_seen=DAY - timedelta(1))),
         (row(), replace(row(), first_seen=DAY - timedelta(1)), replace(row(), first_seen=DAY - timedelta(1))),
     ],
 )
@@ -194,10 +195,11 @@ def test_ctrl_c_loses_nothing(file):
     assert list(journal.fold(file)) == ["https://a.example/"]
 
 
-def test_a_run_that_holds_the_ledger_for_too_long_is_told(file, monkeypatch):
+@pytest.mark.parametrize("write", [journal.fold, journal.read, lambda file: journal.append(file, [row()])])
+def test_a_run_that_holds_the_ledger_for_too_long_is_told(file, monkeypatch, write):
     monkeypatch.setattr(journal, "PATIENCE", 0.05)
     with FileLock(file.with_name(".links.jsonl.lock")), pytest.raises(journal.Busy, match="another run has been writing it"):
-        journal.fold(file)
+        write(file)
 
 
 # -------------------------------------------------------------------------------------------------------- other processes
