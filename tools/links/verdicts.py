@@ -143,10 +143,9 @@ def _of_a_failure(before: Row, after: Row, seen: _Seen, today: datetime.date) ->
         return bad, seen.reason
     since = after.failing_since or today
     if after.failures >= LOOKS and (today - since).days >= DAYS:
-        return bad, f"{seen.reason}, at each of {after.failures} looks since {since}"
+        return bad, f"{seen.reason}, at each look since {since}"
     due = max(since + datetime.timedelta(DAYS), today + datetime.timedelta(LOOKS - after.failures))
-    first = "today" if since == today else f"on {since}"
-    return "unknown", f"{seen.reason}, first seen so {first}; {bad} if still so on {due}"
+    return "unknown", f"{seen.reason}, first seen so on {since}; {bad} if still so on {due}"
 
 
 def _of_silence(before: Row, seen: _Seen) -> tuple[Verdict, str]:

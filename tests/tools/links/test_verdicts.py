@@ -112,7 +112,7 @@ def test_what_a_history_says(name):
 
 def test_a_first_failure_says_from_when_on_it_would_be_dead():
     finding, row = first(look(404, reason="answers with status 404"))
-    assert finding.reason == "answers with status 404, first seen so today; dead if still so on 2026-11-27"
+    assert finding.reason == "answers with status 404, first seen so on 2026-11-20; dead if still so on 2026-11-27"
     assert (row.status, row.failures, row.failing_since) == (404, 1, DAY)
 
 
