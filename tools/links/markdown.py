@@ -14,8 +14,8 @@ from tools.links.model import Finding, Verdict
 from tools.links.report import Report, at, clean, many, tally, where
 from tools.posting import quoted
 
-LONGEST = 65_536
-"""Of an issue's body. GitHub counts characters; bytes are counted here, which are never fewer."""
+LONGEST = 65_000
+"""In bytes. GitHub takes 65,536 characters, of which there are never more than bytes."""
 LONGEST_LINE = 1_000
 FENCE_LIKE = re.compile("`{20,}")
 """So many would make the fences around them long, too."""
