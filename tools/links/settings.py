@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+import httpcore2
+
 from tools.links.guard import Resolver
 
 PACES = {"export.arxiv.org": 3.0}
@@ -62,5 +64,7 @@ class World:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
     resolver: Resolver | None = None
+    backend: httpcore2.AsyncNetworkBackend | None = None
+    """Who makes connections to addresses; None: the system."""
     certificates: ssl.SSLContext | None = None
     """Whom to trust; None: whom the machine trusts."""

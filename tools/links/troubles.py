@@ -75,7 +75,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and error not in found:
         found += error.exceptions if isinstance(error, BaseExceptionGroup) else ()
         found.append(error)
-        error = error.__cause__ or (error.__context__ if not error.__suppress_context__ else None)
+        error = error.__cause__ or error.__context__  # httpcore2 raises its errors "from None", though they have a cause
     yield from reversed(found)
 
 

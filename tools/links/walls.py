@@ -27,7 +27,7 @@ CHALLENGE = re.compile(
 """Titles that nothing but a challenge has, whatever its status."""
 SIGNS = re.compile(
     rb"challenge-platform|cf[-_]chl|geo\.captcha-delivery\.com|px-captcha|_Incapsula_Resource|Incapsula incident ID|awswaf\.com"
-    rb"|errors\.edgesuite\.net|Access Denied.{0,400}Reference\s*(?:#|&#35;)|unusual traffic"
+    rb"|errors\.edgesuite\.net|Access Denied.{0,400}Reference(?:\s|&#32;)*(?:#|&#35;)|unusual traffic"
     rb"|are not a robot|enable JavaScript and cookies to continue",
     re.IGNORECASE | re.DOTALL,
 )

@@ -56,26 +56,28 @@ class Wire:
     """Connections to all hosts, kept open as long as they are of use. To be used in an ``async with``."""
 
     def __init__(self, settings: Settings, world: World) -> None:
-        self._guard = Guard(allow_private=settings.allow_private, resolver=world.resolver)
+        self._guard = Guard(allow_private=settings.allow_private, resolver=world.resolver, backend=world.backend)
         certificates = world.certificates or httpx2.create_ssl_context(trust_env=False)
         self._timeouts = {"connect": settings.connect, "read": settings.silence, "write": settings.silence}
-        self._pools = [
-            httpcore2.AsyncConnectionPool(
+        self._pools = {
+            (multiplexed, number): httpcore2.AsyncConnectionPool(
                 ssl_context=certificates,
                 max_connections=None,
                 max_keepalive_connections=IDLE,
                 keepalive_expiry=15.0,
-                http2=True,
+                # In HTTP/2, httpcore2 can't end the rest of a body without its connection, and so all other answers on it.
+                http2=multiplexed,
                 network_backend=self._guard,
             )
-            for _ in range(POOLS)
-        ]
+            for multiplexed in (False, True)
+            for number in range(POOLS)
+        }
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for pool in self._pools:
+        for pool in self._pools.values():
             await pool.aclose()
         self._guard.close()
 
@@ -92,7 +94,7 @@ class Wire:
             headers=[("Host", address.authority), *headers],
             extensions={"timeout": self._timeouts},
         )
-        pool = self._pools[zlib.crc32(address.host.encode()) % POOLS]
+        pool = self._pools[method == "HEAD" and address.scheme == "https", zlib.crc32(address.host.encode()) % POOLS]
         answer: Answer | None = None
         try:
             async with asyncio.timeout(seconds):
@@ -135,7 +137,7 @@ class _Reading:
                 await self._drain()
                 whole = True
         finally:
-            await self._end(whole)
+            await self._response.aclose()  # which closes the connection where there is more to come
         return self._made(whole=whole)
 
     def stopped(self, broken: str) -> Answer:
@@ -170,12 +172,6 @@ class _Reading:
                 del self._content[most:]
                 return False
         return True
-
-    async def _end(self, whole: bool) -> None:
-        """Frees the connection. One that still has an unread body to bring is closed; httpcore2 does so for HTTP/1.1 alone."""
-        if not whole and self._response.extensions.get("http_version") == b"HTTP/2":
-            await self._response.extensions["network_stream"].aclose()
-        await self._response.aclose()
 
 
 def _unpacker(encoding: str) -> Callable[[bytes], tuple[bytes, bytes]]:
