@@ -62,7 +62,7 @@ def parse(url: str) -> Address:
         host=_host(parts.hostname or ""),
         port=None if port == SCHEMES[parts.scheme] else port,
         target=NOT_ASCII.sub(lambda found: quote(found[0]), target),
-        fragment=parts.fragment,
+        fragment=NOT_ASCII.sub(lambda found: quote(found[0]), parts.fragment),
     )
 
 

@@ -5,6 +5,7 @@ Where a service doesn't know or doesn't answer, nothing is said here, and the we
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,6 +19,7 @@ from tools.canonical import arxiv_id, resolved_doi
 from tools.links.addresses import follow, parse
 from tools.links.asking import Asker, Errand
 from tools.links.model import Observation, Watch
+from tools.links.page import tidy
 from tools.links.troubles import Trouble
 from tools.links.walk import REDIRECTS
 from tools.links.wire import Answer
@@ -162,7 +164,7 @@ async def _title(asker: Asker, doi: str) -> str | None:
 def _first(value: object) -> str:
     if isinstance(value, list):
         value = value[0] if value else ""
-    return " ".join(re.sub(r"<[^<>]+>", "", value).split()) if isinstance(value, str) else ""
+    return tidy(html.unescape(re.sub(r"<[^<>]+>", "", value))) or "" if isinstance(value, str) else ""
 
 
 def _papers(content: bytes) -> dict[str, Watch]:
@@ -176,7 +178,7 @@ def _papers(content: bytes) -> dict[str, Watch]:
 
 def _watch(entry: Element) -> Watch | None:
     def text(name: str) -> str:
-        return " ".join((entry.findtext(name, "", ATOM)).split())
+        return tidy(entry.findtext(name, "", ATOM)) or ""
 
     found = re.fullmatch(r"https?://arxiv\.org/abs/(.+?)v(\d{1,3})", text("a:id"))
     if not found or not text("a:title"):

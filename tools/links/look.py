@@ -25,7 +25,7 @@ async def look_at_all(
     """
     found: asyncio.Queue[Observation | None] = asyncio.Queue()
     async with Asker(settings, world) as asker:
-        crew = asyncio.create_task(_work(_lanes(asker, list(set(urls)), read), found))
+        crew = asyncio.create_task(_work(_lanes(asker, list(dict.fromkeys(urls)), read), found))
         crew.add_done_callback(lambda _: found.put_nowait(None))
         try:
             while (seen := await found.get()) is not None:

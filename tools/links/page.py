@@ -79,7 +79,7 @@ def read(content: bytes, content_type: str) -> Page:
     title = TITLE.search(source)
     words = "".join(TAG.sub(" ", source).split())
     return Page(
-        title=_tidy(named or (html.unescape(title[1]) if title else "")),
+        title=tidy(named or (html.unescape(title[1]) if title else "")),
         anchors=frozenset(anchors - {""}),
         shell=len(words) < LEAST_TEXT and "<script" in text.lower(),
     )
@@ -107,5 +107,6 @@ def _strictly(content: bytes, name: str) -> str | None:
         return None
 
 
-def _tidy(title: str) -> str | None:
-    return " ".join(title.split())[:LONGEST_TITLE] or None
+def tidy(title: str) -> str | None:
+    """A title on one line, without characters that would mean something to a terminal; None where nothing is left."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in title).split())[:LONGEST_TITLE] or None

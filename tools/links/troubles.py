@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import zlib
@@ -52,6 +53,8 @@ def explain(error: BaseException) -> Trouble:
                 return Trouble(failure, reason, passing=passing)
         if isinstance(cause, socket.gaierror):
             return _no_address(cause)
+        if isinstance(cause, OSError) and cause.errno in UNREACHABLE:
+            return Trouble("timed out", "there is no way to its host just now", passing=True)
         if isinstance(cause, ssl.SSLError):
             return _not_secure(cause)
         if isinstance(cause, httpcore2.ProtocolError | h2.exceptions.H2Error | ValueError):
@@ -79,6 +82,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     yield from reversed(found)
 
 
+UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ETIMEDOUT}
 MISSING_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 

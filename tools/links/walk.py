@@ -152,7 +152,7 @@ def _seen(page: str, first: Address, arrival: _Arrival) -> Observation:
 def _only_start(first: Address, last: Address) -> bool:
     """Whether one of a site's pages sends to the site's start page, as some sites do for all that they no longer have."""
     same_host = first.host.removeprefix("www.") == last.host.removeprefix("www.")
-    return same_host and START.fullmatch(last.target) is not None and START.fullmatch(first.target) is None
+    return same_host and START.fullmatch(last.target) is not None and START.fullmatch(first.target.partition("?")[0]) is None
 
 
 def _with_fragment(seen: Observation, fragment: str, arrival: _Arrival) -> Observation:

@@ -7,8 +7,9 @@ they are written, and a request costs half the time.
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,12 +23,15 @@ from tools.links.troubles import ERRORS, Trouble, explain
 
 POOLS = 32
 """httpcore2 goes through all connections of a pool for each request, so that many small pools are faster than one."""
-IDLE = 8
+IDLE = 4
 """Connections kept open in each."""
 SMALL = 64 * 1024
 """Bytes of an unwanted body that are cheaper to read than a new connection is to make."""
 PIECE = 64 * 1024
 HTML = {"text/html", "application/xhtml+xml"}
+KIND = re.compile(r"[a-z0-9.+_-]+/[a-z0-9.+_-]+")
+PART = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})")
+GZIP = {"gzip", "x-gzip"}
 NO_BODY = {204, 205, 304}
 
 
@@ -49,7 +53,8 @@ class Answer:
     @property
     def kind(self) -> str | None:
         """The media type, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower() or None
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return kind if KIND.fullmatch(kind) else None
 
 
 class Wire:
@@ -122,7 +127,8 @@ class _Reading:
         headers = [(name.lower().decode("latin-1"), _text(value)) for name, value in response.headers]
         self.answer = Answer(response.status, dict(headers), [value for name, value in headers if name == "set-cookie"])
         self._content = bytearray()
-        self._unpack = _unpacker(self.answer.headers.get("content-encoding", ""))
+        self._packed = self.answer.headers.get("content-encoding", "").strip().lower()
+        self._unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
     async def read(self, most: int, kinds: set[str]) -> Answer:
         """As much of it as is wanted. What goes wrong on the way comes as the connection's error."""
@@ -138,7 +144,7 @@ class _Reading:
                 whole = True
         finally:
             await self._response.aclose()  # which closes the connection where there is more to come
-        return self._made(whole=whole)
+        return self._made(whole=whole and self._complete())
 
     def stopped(self, broken: str) -> Answer:
         """What there is, after the rest didn't come."""
@@ -150,6 +156,13 @@ class _Reading:
 
     def _of(self, kinds: set[str]) -> bool:
         return 200 <= self.answer.status < 300 and (self.answer.kind is None or self.answer.kind in kinds)
+
+    def _complete(self) -> bool:
+        """Whether what ended is the whole page: a server may send as much as was asked for, or break off what it packed."""
+        if self._content and self._packed in GZIP and not self._unpacker.eof:
+            return False
+        part = PART.fullmatch(self.answer.headers.get("content-range", ""))
+        return self.answer.status != 206 or (part is not None and int(part[1]) + 1 >= int(part[2]))
 
     def _left(self) -> float:
         length = self.answer.headers.get("content-length", "")
@@ -173,19 +186,13 @@ class _Reading:
                 return False
         return True
 
-
-def _unpacker(encoding: str) -> Callable[[bytes], tuple[bytes, bytes]]:
-    """What takes packed bytes, and gives back some unpacked ones and the packed rest. It raises ValueError or zlib.error."""
-    if encoding.strip().lower() in {"", "identity"}:
-        return lambda packed: (packed, b"")
-    if encoding.strip().lower() not in {"gzip", "x-gzip"}:
-        return _unasked
-    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    return lambda packed: (unpacker.decompress(packed, PIECE), unpacker.unconsumed_tail)
-
-
-def _unasked(packed: bytes) -> tuple[bytes, bytes]:
-    raise ValueError("packed in a way that wasn't asked for")
+    def _unpack(self, packed: bytes) -> tuple[bytes, bytes]:
+        """Some unpacked bytes, and the packed rest. Raises zlib.error, or ValueError for what wasn't asked for."""
+        if self._packed in {"", "identity"}:
+            return packed, b""
+        if self._packed not in GZIP:
+            raise ValueError("packed in a way that wasn't asked for")
+        return self._unpacker.decompress(packed, PIECE), self._unpacker.unconsumed_tail
 
 
 def _text(value: bytes) -> str:

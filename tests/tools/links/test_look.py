@@ -78,6 +78,7 @@ ANSWERS: list[tuple[str, Play, dict[str, Any]]] = [
         {"status": 200, "title": None},
     ),
     ("/brotli", answer(200, b"\x0b\x02", content_type="text/html", content_encoding="br"), {"status": 200, "title": None}),
+    ("/odd-kind", answer(200, content_type="text/\u009b31m"), {"status": 200, "kind": None}),
     # What isn't there, though the status says so.
     ("/soft", page("", "404 - Page not found | Site"), {"status": 200, "soft_404": True}),
     ("/soft-too", page("", "Sorry, this page could not be found"), {"status": 200, "soft_404": True}),
@@ -111,6 +112,9 @@ ANSWERS: list[tuple[str, Play, dict[str, Any]]] = [
         redirect("https://site.example/to-https", 301),
         {"final": "https://site.example/to-https", "permanent": True, "status": 200},
     ),
+    ("/tracked", redirect("/?a=b", 301), {"status": 404, "soft_404": False}),
+    ("/?from=list", redirect("/", 301), {"status": 200, "soft_404": False}),
+    ("/to-sound", redirect("/page#\x07\u009b31m"), {"status": 200, "final": f"{SITE}/page#%07%C2%9B31m"}),
     ("/nowhere", answer(302), {"status": 302, "final": None}),
     ("/loop", redirect("/loop"), {"failure": "redirect loop", "status": None}),
     ("/loop-of-two", redirect("/loop-back"), {"failure": "redirect loop"}),
@@ -326,6 +330,32 @@ def test_a_fragment_is_there_or_not_or_cant_be_told(web, look, body, fragment, t
     seen = look(url, read=set())[url]
     assert (seen.status, seen.fragment, seen.final) == (200, there, None)
     assert ("nothing on the page is called" in seen.reason) == (there is False)
+
+
+def ranged(whole: str, length: int, **headers: str) -> Play:
+    """A server that sends the first bytes of a page."""
+    part = whole.encode()[:length]
+    held = f"bytes 0-{len(part) - 1}/{len(whole.encode())}"
+    return answer(206, part, content_type="text/html", content_range=held, **headers)
+
+
+HALF = f"<title>Half</title>{TEXT}<h2 id='far'></h2>"
+PACKED = gzip.compress(HALF.encode())
+PARTS: list[tuple[str, Play, bool | None]] = [
+    ("all that there is", ranged(HALF, 10_000), False),
+    ("the first bytes", ranged(HALF, 100), None),
+    ("an unknown length", answer(206, HALF, content_type="text/html", content_range="bytes 0-99/*"), None),
+    ("half of what was packed", answer(200, PACKED[:-20], content_type="text/html", content_encoding="gzip"), None),
+    ("all that was packed", answer(200, PACKED, content_type="text/html", content_encoding="gzip"), False),
+    ("less than was said", raw(OK + f"Content-Length: 9999\r\n\r\n{HALF}".encode()), None),
+]
+
+
+@pytest.mark.parametrize(("play", "there"), [row[1:] for row in PARTS], ids=[row[0] for row in PARTS])
+def test_a_fragment_is_missing_only_where_the_whole_page_was_read(web, look, play, there):
+    web.plays["site.example", "/page"] = play
+    seen = look(f"{SITE}/page#missing")[f"{SITE}/page#missing"]
+    assert (seen.status, seen.fragment, seen.title) == (200, there, "Half")
 
 
 def test_a_page_is_asked_for_once_for_all_its_fragments(web, look):
