@@ -70,7 +70,27 @@ class Observation:
     archived: bool = False
     """A repository that its owner has closed for changes."""
     soft_404: bool = False
-    """Whether the page that came says itself that there is none."""
+    """Whether the page says that it isn't there, or only the start page came, although the status is 200."""
+    asked: bool = True
+    """Whether this address itself was asked; not where its host wants a longer rest than we wait, or doesn't answer at all."""
+    watch: Watch | None = None
+    """What arXiv says of the paper, where it was asked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watch:
+    """What arXiv says of a paper: what may change after an entry was written."""
+
+    arxiv: str
+    """Without the version."""
+    title: str
+    """Of the newest version."""
+    version: int
+    """The newest."""
+    withdrawn: bool = False
+    doi: str | None = None
+    """Of the published paper."""
+    journal_ref: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
