@@ -12,7 +12,7 @@ BIN := .venv/bin
 # mkdocs-material announces on every build that MkDocs 2 will break it; both are pinned here.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help serve demo test setup check fix add results site clean
+.PHONY: help serve demo test setup check fix add links results site clean
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
@@ -46,6 +46,9 @@ add: .venv/add.stamp ## add a paper to the catalog: make add PAPER=2103.07976 (A
 		echo "make add PAPER=... needs an arXiv id, a DOI, a paper's address or a BibTeX file; all options:"; \
 		$(BIN)/python tools/add_paper.py --help; exit 2; } >&2
 	@exec $(BIN)/python tools/add_paper.py '$(PAPER)' $(ARGS)
+
+links: .venv/links.stamp ## look at every link of the catalog (ARGS="--fix" for options)
+	@exec $(BIN)/python tools/check_links.py $(ARGS)
 
 results: .venv/demo.stamp ## hold every number of ours against its evidence, and tell the site (ARGS="--rerun transfg" for more)
 	@$(BIN)/python -m tools.check_results $(ARGS)
@@ -93,9 +96,13 @@ endef
 	$(call install,adding)
 	@touch .venv/site.stamp $@
 
+.venv/links.stamp: pyproject.toml .venv/pyvenv.cfg
+	$(call install,links)
+	@touch .venv/site.stamp $@
+
 .venv/test.stamp: pyproject.toml .venv/pyvenv.cfg
-	$(call install,test adding implementations)
-	@touch .venv/site.stamp .venv/demo.stamp .venv/add.stamp $@
+	$(call install,test adding links implementations)
+	@touch .venv/site.stamp .venv/demo.stamp .venv/add.stamp .venv/links.stamp $@
 
 # Made anew where it is missing or its Python has gone.
 .venv/pyvenv.cfg: $(shell test -x $(BIN)/python || echo new-environment)

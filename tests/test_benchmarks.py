@@ -1,12 +1,16 @@
-"""What the benchmarks measure on: the synthetic catalogs, the plain pages, and the slope."""
+"""What the benchmarks measure on: the synthetic catalogs, the plain pages, the site of links, and the slope."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.links import is_right, judged, site
+from benchmarks.linksite import ALL, KINDS, WALLS, Link, links
 from benchmarks.plain import plain
 from benchmarks.synthetic import write_catalog
 from benchmarks.timing import exponent, ratio, turns
@@ -160,3 +164,50 @@ def test_turns_go_forwards_and_backwards():
 )
 def test_a_page_as_plain_markdown(page, expected):
     assert plain(page) == expected
+
+
+# ---------------------------------------------------------------------------------------------------------------- links
+
+
+def test_links_of_every_kind_have_their_share_and_neighbours_are_on_different_hosts():
+    told = links(5_000, 50, 80, 1)
+    assert len({link.url for link in told}) == 5_000
+    assert Counter(link.kind for link in told) == {name: kind.share * 48 for name, kind in KINDS.items()} | dict.fromkeys(WALLS, 100)
+    hosts = [link.url.split("/")[2] for link in told]
+    assert all(len(set(hosts[start : start + 50])) == 50 for start in range(0, 5_000, 50))
+    assert not {link.url for link in links(5_000, 50, 80, 2)} & {link.url for link in told}
+
+
+def test_ours_is_right_about_every_link_of_the_site():
+    with site() as port:
+        told = links(300, 3, port, 1)
+        verdicts, rows = asyncio.run(judged([link.url for link in told]))
+    wrong = {(link.kind, *verdicts[link.url]) for link in told if verdicts[link.url] != (ALL[link.kind].right, link.moved_to)}
+    assert wrong == set()
+    assert len(rows) == 300
+
+
+@pytest.mark.parametrize(
+    ("kind", "valid", "warning", "right"),
+    [
+        ("page", True, "", True),
+        ("page", False, "", False),
+        ("place", True, "Anchor `here' not found.", False),
+        ("elsewhere for now", True, "Redirected to `http://a/page/1' status: 302 Said.", True),
+        ("moved", True, "Redirected to `http://a/page/1' status: 301 Said.", True),
+        ("moved", True, "Redirected to `http://a/page/2' status: 301 Said.", False),
+        ("moved", True, "", False),
+        ("404", False, "", True),
+        ("404", True, "", False),
+        ("no such place", True, "Anchor `nowhere' not found.", True),
+        ("no such place", False, "", True),
+        ("no such place", True, "", False),
+        ("500", False, "", True),
+        ("403 for all", False, "", False),
+        ("403 for all", True, "", True),
+    ],
+)
+def test_linkchecker_is_right_where_it_leads_to_doing_the_right_thing(kind, valid, warning, right):
+    link = Link("http://a/1", kind, "http://a/page/1" if kind == "moved" else None)
+    assert is_right(link, {"valid": str(valid), "warningstring": warning}) is right
+    assert not is_right(link, None)

@@ -20,6 +20,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools.manifest import LinkException
+
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = dict(re.findall(r"^([a-z]+):[^#\n]*## (.+)$", MAKEFILE, re.MULTILINE))
@@ -138,6 +140,12 @@ def leads_somewhere(link: str, guide: str) -> bool:
         return target.exists()
     headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
     return anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_guides_exceptions_for_links_are_ones():
+    found = re.findall(r"^ *link_exceptions:\n(?: +- .*\n)+", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    exceptions = [LinkException.model_validate(one) for block in found for one in yaml.safe_load(block)["link_exceptions"]]
+    assert [exception.host for exception in exceptions] == ["papers.example.org"]
 
 
 def test_the_first_thing_the_readme_shows_is_the_two_commands():

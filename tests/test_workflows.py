@@ -34,8 +34,8 @@ def expressions(value: object) -> list[str]:
     return re.findall(r"\$\{\{ *(.*?) *\}\}", value) if isinstance(value, str) else []
 
 
-def test_there_is_a_workflow_for_issues_one_for_publishing_one_that_runs_demos_again_and_one_for_tests():
-    assert NAMES == ["add-paper.yml", "publish.yml", "rerun.yml", "test.yml"]
+def test_there_are_these_workflows():
+    assert NAMES == ["add-paper.yml", "added-links.yml", "links.yml", "publish.yml", "rerun.yml", "test.yml"]
 
 
 @pytest.mark.parametrize("schema", ["vendor.github-workflows", "custom.github-workflows-require-timeout"])
@@ -65,7 +65,7 @@ def test_no_job_has_a_permission_that_it_does_not_state(path):
     assert all("permissions" in job for job in workflow["jobs"].values())
 
 
-def test_only_two_jobs_may_write_the_deploying_one_pages_and_the_posting_one_what_it_posts():
+def test_only_three_jobs_may_write_the_deploying_one_pages_and_the_posting_ones_what_they_post():
     writes = {
         (path.name, name, permission)
         for path in WORKFLOWS
@@ -74,7 +74,7 @@ def test_only_two_jobs_may_write_the_deploying_one_pages_and_the_posting_one_wha
         if access != "read"
     }
     assert writes == {("publish.yml", "deploy", "pages"), ("publish.yml", "deploy", "id-token")} | {
-        ("add-paper.yml", "post", permission) for permission in ("contents", "pull-requests", "issues")
+        (name, "post", permission) for name in ("add-paper.yml", "links.yml") for permission in ("contents", "pull-requests", "issues")
     }
 
 
@@ -102,6 +102,16 @@ def test_what_is_published_is_what_make_site_builds():
     uploads = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/upload-pages-artifact@")]
     assert [step["with"]["path"] for step in uploads] == ["build/site"]
     assert "--site-dir build/site" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def handed_over(one: dict, other: dict) -> tuple[str, str]:
+    """The artifact that one job leaves and another gets, and its folder in both."""
+    uploaded, downloaded = (
+        next(step["with"] for step in job["steps"] if step.get("uses", "").startswith(f"actions/{way}-artifact@"))
+        for job, way in ((one, "upload"), (other, "download"))
+    )
+    assert (uploaded["name"], uploaded["path"]) == (downloaded["name"], downloaded["path"])
+    return uploaded["name"], uploaded["path"]
 
 
 # ------------------------------------------------------------------------------------------------------- papers by issue
@@ -153,13 +163,50 @@ def test_the_job_that_posts_gets_the_issues_number_a_token_in_its_last_step_and_
     *before, last = post["steps"]
     assert last == {"run": ".ci/add-paper-post", "env": {"ISSUE_NUMBER": "${{ github.event.issue.number }}", "GH_TOKEN": "${{ github.token }}"}}
     assert [step["run"] for step in before if "run" in step] == ["make check"]
-    uploaded, downloaded = (
-        next(step["with"] for step in job["steps"] if step.get("uses", "").startswith(f"actions/{way}-artifact@"))
-        for job, way in ((adding["jobs"]["read"], "upload"), (post, "download"))
-    )
-    assert (uploaded["name"], uploaded["path"]) == (downloaded["name"], downloaded["path"]) == ("add-paper", "build/issue")
+    assert handed_over(adding["jobs"]["read"], post) == ("add-paper", "build/issue")
 
 
 def test_one_run_an_issue():
     concurrency = load(ROOT / ".github/workflows/add-paper.yml")["concurrency"]
     assert concurrency == {"group": "add-paper-${{ github.event.issue.number }}", "cancel-in-progress": True}
+
+
+# ---------------------------------------------------------------------------------------------------------------- links
+
+
+@pytest.fixture
+def links() -> dict:
+    return load(ROOT / ".github/workflows/links.yml")
+
+
+def test_links_are_looked_at_once_a_week_and_when_somebody_asks(links):
+    minute, hour, *days, weekday = links[True]["schedule"][0]["cron"].split()
+    assert (minute.isdigit(), hour.isdigit(), weekday.isdigit(), days) == (True, True, True, ["*", "*"])
+    assert set(links[True]) == {"schedule", "workflow_dispatch"}
+    assert links["concurrency"] == {"group": "links", "cancel-in-progress": False}
+
+
+def test_the_job_that_asks_the_world_may_only_read_and_has_its_token_in_one_step(links):
+    check = links["jobs"]["check"]
+    assert check["permissions"] == {"contents": "read"}
+    assert [step for step in check["steps"] if expressions(step)] == [{"run": ".ci/check-links", "env": {"GITHUB_TOKEN": "${{ github.token }}"}}]
+
+
+def test_the_job_that_posts_does_so_from_main_and_gets_the_artifact_as_files_and_a_token_in_its_last_step(links):
+    post = links["jobs"]["post"]
+    assert (post["needs"], post["if"]) == ("check", "github.ref == 'refs/heads/main'")
+    assert handed_over(links["jobs"]["check"], post) == ("links", "build/links")
+    *before, last = post["steps"]
+    assert last == {"run": ".ci/post-links", "env": {"GH_TOKEN": "${{ github.token }}"}}
+    assert expressions(before) == []
+    assert [step["run"] for step in before if "run" in step] == ["make check"]
+
+
+def test_a_pull_request_that_changes_entries_has_its_links_checked_without_a_token():
+    added = load(ROOT / ".github/workflows/added-links.yml")
+    assert added[True] == {"pull_request": {"paths": ["catalog/**/*.yaml", "catalog.yaml"]}}
+    (job,) = added["jobs"].values()
+    assert job["permissions"] == {"contents": "read"}
+    assert expressions(job) == ["github.event.pull_request.base.sha"]
+    assert job["steps"][0]["with"]["fetch-depth"] == 0
+    assert job["steps"][-1] == {"run": ".ci/check-added-links", "env": {"SINCE": "${{ github.event.pull_request.base.sha }}"}}

@@ -110,6 +110,28 @@ class SeedList(Model):
     """What it had wrong that belongs to no single entry."""
 
 
+Excusable = Literal["moved", "dead", "blocked", "broken", "wrong", "unknown"]
+
+
+class LinkException(Model):
+    """An address, or a whole host, that the link checker is to leave alone for a while."""
+
+    model_config = inline()
+
+    url: Url | None = None
+    """The address, as the catalog spells it; or `host`."""
+    host: Text | None = None
+    """The host, in lower case and as it is: www.example.org isn't example.org."""
+    verdicts: Annotated[list[Literal["moved", "dead", "blocked", "broken", "wrong", "unknown"]], Field(min_length=1)] | None = (
+        None
+    )
+    """What may be said of it without being told; left out where anything may."""
+    reason: Text
+    """Why, and how somebody saw it."""
+    until: datetime.date
+    """The last day on which this holds: after it, the checker asks to look again."""
+
+
 class Manifest(Model):
     """catalog.yaml: what the catalog is, and its vocabulary."""
 
@@ -143,3 +165,5 @@ class Manifest(Model):
     """Networks."""
     pretraining: dict[Id, Pretraining]
     """What backbones were trained on before."""
+    link_exceptions: list[LinkException] | None = None
+    """What the link checker is to leave alone, why and until when."""

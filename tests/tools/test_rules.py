@@ -26,6 +26,12 @@ TWIN = """\
       - {from: paper, value: 93.2}
 reproductions:"""
 
+EXCEPTIONS = """\
+link_exceptions:
+  - {url: https://a.example/b, verdicts: [blocked], reason: It asks for a login., until: 2020-01-01}
+  - {host: a.example, reason: It refuses programs., until: 2027-05-01}
+"""
+
 FUR = """\
 title: "Fur: Ten Kinds of Hair"
 name: "Fur"
@@ -123,6 +129,17 @@ BROKEN = [
     (MANIFEST, "  listed: {name", "  trusted: {name", "12:3", "levels-defined", "found trusted, sourced, reproduced-by-others, reproduced, contested, expected listed, sourced"),
     (MANIFEST, "extras: {}", "extras:\n  parts: {name: parts, definition: Parts are given.}", "23:3", "word-unused",
      "extras.parts: no entry uses it; remove it from the extras"),
+    (MANIFEST, "levels:\n", "link_exceptions:\n  - {reason: Why not., until: 2027-05-01}\nlevels:\n", "12:5", "link-exception",
+     "link_exceptions[0]: found neither `url` nor `host`, expected one of them"),
+    (MANIFEST, "levels:\n", "link_exceptions:\n  - {url: https://a.example/, host: a.example, reason: Why not., until: 2027-05-01}\nlevels:\n", "12:5", "link-exception",
+     "link_exceptions[0]: found both `url` and `host`, expected one of them"),
+    (MANIFEST, "levels:\n", "link_exceptions:\n  - {host: A.example, reason: Why not., until: 2027-05-01}\nlevels:\n", "12:5", "link-exception",
+     'link_exceptions[0]: found the host "A.example", expected such as www.example.org'),
+    (MANIFEST, "levels:\n", "link_exceptions:\n  - {host: a.example/b, reason: Why not., until: 2027-05-01}\nlevels:\n", "12:5", "link-exception", "no path"),
+    (MANIFEST, "levels:\n", EXCEPTIONS + "  - {host: a.example, reason: Again., until: 2027-06-01}\nlevels:\n", "14:5", "link-exception",
+     "link_exceptions[2]: link_exceptions[1] speaks of a.example already; join the two"),
+    (MANIFEST, "levels:\n", "link_exceptions:\n  - {host: a.example, verdicts: [ok], reason: Why not., until: 2027-05-01}\nlevels:\n", "12:34", "field-value",
+     'link_exceptions[0].verdicts[0]: found "ok", expected one of moved, dead, blocked'),
     (MANIFEST, "name: Nest-101", "name: nest-50", "33:3", "word-twin", 'backbones.nest-101: "nest-50" is called nest-50 too; join the two'),
     (BIRDS, "added:", "superseded_by: birds-2022\nadded:", "8:16", "survey-circle", "leads back to this survey"),
     (KESTREL, "locator: a later table, value: 93.2}", "locator: a later table, value: 93.2}\n      - {from: third-party, locator: a later table, value: 93.2}",
@@ -278,6 +295,7 @@ NEAR = {
     "survey-circle": (SURVEY := "catalog/surveys/birds-2023.yaml", "", 'title: "More Birds"\nauthors: [Ada Falk]\nyear: 2022\nvenue: jb\nkind: journal\nsummary: >-\n'
                       "  It covers more.\nsuperseded_by: birds-2022\nadded: 2022-05-01\n"),
     "source-twice": (KESTREL, "locator: a later table, value: 93.2}", "locator: a later table, value: 93.2}\n      - {from: third-party, locator: a page, value: 93.2}"),
+    "link-exception": (MANIFEST, "levels:\n", EXCEPTIONS + "levels:\n"),
     "link-twice": (KESTREL, "https://code.example/kestrel}", "https://code.example/kestrel}\n  - {kind: video, url: https://code.example/kestrel/video}"),
     "link-taken": (SISKIN, "approaches:", "links:\n  - {kind: code, official: false, url: https://code.example/kestrel}\napproaches:"),
     "name-taken": (SISKIN, 'name: "Siskin"', 'name: "Kestrel 2"'),

@@ -22,7 +22,7 @@ BAD: tuple[Verdict, ...] = ("dead", "broken", "wrong")
 """What makes the command's exit code 1."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Place:
     """Where an address stands."""
 
@@ -35,7 +35,7 @@ class Place:
     """papers/transfg; empty in catalog.yaml and in a page of the site."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """One address to be checked, and everywhere it stands. Fragments count: two fragments of one page are two targets."""
 
@@ -45,7 +45,7 @@ class Target:
     """The title that has to stand there: that of the entry whose paper it is. None where any page will do."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
     """What one look at an address found."""
 
@@ -69,9 +69,31 @@ class Observation:
     """Whether the fragment is there; None where there is none, or where it can't be told."""
     archived: bool = False
     """A repository that its owner has closed for changes."""
+    soft_404: bool = False
+    """Whether the page says that it isn't there, or only the start page came, although the status is 200."""
+    asked: bool = True
+    """Whether this address itself was asked; not where its host wants a longer rest than we wait, or doesn't answer at all."""
+    watch: Watch | None = None
+    """What arXiv says of the paper, where it was asked."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watch:
+    """What arXiv says of a paper: what may change after an entry was written."""
+
+    arxiv: str
+    """Without the version."""
+    title: str
+    """Of the newest version."""
+    version: int
+    """The newest."""
+    withdrawn: bool = False
+    doi: str | None = None
+    """Of the published paper."""
+    journal_ref: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """What the ledger remembers of an address: one line of catalog/links.jsonl."""
 
@@ -81,7 +103,7 @@ class Row:
     """The last day it was looked at."""
     last_ok: datetime.date | None = None
     status: int | str | None = None
-    """Of the last look: the status, or the failure."""
+    """Of the last look: the status, or the failure, or what was wrong with a page that came ("soft 404", "no fragment")."""
     failures: int = 0
     """Looks in a row, on different days, that found it gone."""
     failing_since: datetime.date | None = None
@@ -92,9 +114,11 @@ class Row:
     moved_to: str | None = None
     archive: str | None = None
     """The nearest copy at the Internet Archive."""
+    archived: bool = False
+    """A repository that its owner has closed for changes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """What is made of one look at one target, in the light of the ledger."""
 

@@ -45,6 +45,7 @@ CHECKS: Collection[Callable[[Draft], Iterable[Problem]]] = (
     form.https,
     form.arxiv_links,
     form.official,
+    form.link_exceptions,
     form.characters_of_texts,
     form.latex,
     form.todo,

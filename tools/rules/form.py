@@ -18,6 +18,7 @@ LATEX = re.compile(r"\\[A-Za-z\"'`^~=.&%$#_{}]+|\$[^$\s](?:[^$]*[^$\s])?\$|[{}]|
 NOT_ONE_PERSON = re.compile(r",(?! (?:[JS]r\.?|I{2,3}|IV)$)|[;\d@&]|\band\b.|\b(?:others|et al)\b", re.IGNORECASE)
 TO_DO = re.compile(r"(?<![\w-])(?:TODO|FIXME|TBD|XXX)(?![\w-])")
 SENTENCE_END = re.compile(r"[.!?…](?=\s|$)")
+HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 PAGES = re.compile(r"(?!pp?\.)[^-–—\s]+(?:-[^-–—\s]+)?")
 SHORT_TITLE, LONG_SUMMARY = 12, 1500
 """In letters and in characters."""
@@ -71,6 +72,27 @@ def _links(draft: Draft) -> Iterator[tuple[Document, Location, Link | Download]]
         for name in ("links", "downloads"):
             for index, link in enumerate(getattr(entry, name, None) or ()):
                 yield document, (name, index), link
+
+
+@rule("link-exception")
+def link_exceptions(draft: Draft) -> Iterator[Problem]:
+    """An exception for the link checker that speaks of no address or host, of both, or of one that another speaks of already.
+
+    It would hold for nothing, or nobody could see which of two holds until when.
+    Give either `url`, spelt as where it stands, or `host` in lower case without https:// and path; each of them once.
+    """
+    seen: dict[str, int] = {}
+    for index, exception in enumerate((draft.manifest and draft.manifest.link_exceptions) or ()):
+        what = exception.url or exception.host
+        message = None
+        if what is None or (exception.url and exception.host):
+            message = f"found {'both' if what else 'neither'} `url` {'and' if what else 'nor'} `host`, expected one of them"
+        elif exception.host and not HOST.fullmatch(exception.host):
+            message = f'found the host "{exception.host}", expected such as www.example.org: lower case, no https://, no path'
+        elif seen.setdefault(what, index) != index:
+            message = f"link_exceptions[{seen[what]}] speaks of {what} already; join the two"
+        if message:
+            yield draft.documents["catalog.yaml"].problem(("link_exceptions", index), message, "link-exception")
 
 
 @rule("year-range")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -11,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from markdown_it import MarkdownIt
 
 from tests.tools.adding.places import linked, program
+from tests.tools.jobs import Repository, git, repository_of
 from tools.adding import post
-from tools.adding.post import BOT, FOLDER, LARGEST, LONGEST_QUOTE, quoted, read_artifact
-from tools.adding.record import Refusal
+from tools.adding.post import FOLDER, LARGEST, read_artifact
 from tools.catalog import ROOT, load
+from tools.posting import BOT, Refusal
 
 BRANCH = "add-paper/issue-7"
 PLACE = "catalog/papers/dunnock.yaml"
@@ -37,74 +36,11 @@ no_results: >-
 added: 2026-11-24
 """
 
-GH = """#!{python}
-import json, sys
-from pathlib import Path
-
-given = sys.stdin.read() if "-" in sys.argv else ""
-with open("{folder}/calls", "a") as calls:
-    calls.write(json.dumps([sys.argv[1:], given]) + "\\n")
-answer = Path("{folder}") / "-".join(sys.argv[1:3])
-if answer.exists():
-    text = answer.read_text()
-    if text == "fails":
-        sys.exit("gh: GitHub Actions is not permitted to create or approve pull requests (createPullRequest)")
-    print(text)
-"""
-
-
-def git(where: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=where, capture_output=True, text=True, check=True).stdout
-
-
-class Repository:
-    """A clone of a bare remote that holds the invented catalog, and a `gh` that notes what it is asked."""
-
-    def __init__(self, root: Path, tmp_path: Path) -> None:
-        self.root, self.gh = root, tmp_path / "gh"
-        self.gh.mkdir()
-        program(self.gh / "bin/gh", GH.format(python=sys.executable, folder=self.gh))
-        (root / ".gitignore").write_text("/build/\n", encoding="utf-8")
-        git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "remote.git")
-        git(root, "init", "--quiet", "--initial-branch=main")
-        git(root, "remote", "add", "origin", str(tmp_path / "remote.git"))
-        self.commit("Start", "ada@example.org")
-        git(root, "push", "--quiet", "origin", "main")
-
-    def commit(self, subject: str, address: str) -> None:
-        git(self.root, "add", "--all")
-        git(self.root, "-c", "user.name=A", "-c", f"user.email={address}", "commit", "--quiet", "--allow-empty", "-m", subject)
-
-    def leave(self, **files: str) -> None:
-        """What the reading job left, anew: message.txt and, as `entry`, an entry."""
-        for name, text in ({"message.txt": "said"} | files).items():
-            file = self.root / FOLDER / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-
-    def calls(self) -> list[tuple[list[str], str]]:
-        file = self.gh / "calls"
-        return [tuple(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
-
-    def fresh(self) -> None:
-        """As the job finds it: main checked out, nothing else there."""
-        git(self.root, "switch", "--quiet", "--force", "main")
-        git(self.root, "clean", "--quiet", "--force", "-d")
-
-    def remote(self, *arguments: str) -> str:
-        return git(self.root, "--git-dir", str(self.root.parent / "remote.git"), *arguments).strip()
-
 
 @pytest.fixture
 def repository(tree, tmp_path, monkeypatch) -> Repository:
-    made = Repository(tree, tmp_path)
-    monkeypatch.setenv("PATH", f"{made.gh}/bin:{os.environ['PATH']}")
-    for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL", "GIT_DIR", "GIT_WORK_TREE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("ISSUE_NUMBER", "7")
-    monkeypatch.chdir(tree)
-    return made
+    return repository_of(tree, tmp_path, monkeypatch, FOLDER, **{"message.txt": "said"})
 
 
 def comments(repository: Repository) -> list[str]:
@@ -368,38 +304,3 @@ def test_the_job_that_posts_runs_the_module_at_the_repositorys_root(repository):
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"::stop-commands::[0-9a-f-]{36}\n", done.stdout)
     assert "```text\n::error::no\n```" in comments(repository)[0]
-
-
-# ------------------------------------------------------------------------------------------------------------ quotes
-
-STRANGE = [
-    "@everyone closes #1, see https://example.org",
-    "```\n@everyone\n```",
-    "````\n```\n`````text\n@everyone",
-    "~~~\n@everyone\n~~~",
-    "</code></pre><img src=x onerror=alert(1)> <!-- ",
-    "    indented\n# heading\n- [ ] box\n| a | b |",
-    "`" * 200,
-    "\r\n```\r@everyone",
-    "\u2028```\u2028@everyone\x0b```\x0c```\x85```",
-    "\x1b[2J\u202eevil\x00",
-    "",
-]
-
-
-@pytest.mark.parametrize("text", STRANGE)
-def test_a_quote_is_one_block_of_code_whatever_stands_in_it(text):
-    tokens = MarkdownIt("commonmark").parse(f"Before.\n\n{quoted(text)}\n\nAfter.")
-    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close", "fence", "paragraph_open", "inline", "paragraph_close"]
-    assert tokens[1].content + tokens[5].content == "Before.After."
-    assert all(character.isprintable() or character == "\n" for character in tokens[3].content)
-
-
-def test_a_quote_keeps_the_words_and_lines():
-    assert quoted("one\n\ttwo  `three`\n\n") == "```text\none\n two  `three`\n```"
-
-
-def test_a_long_message_is_cut_and_says_so():
-    shown = quoted("x" * (LONGEST_QUOTE + 1_234))
-    assert shown.endswith("x\n(and 1,234 characters more)\n```")
-    assert len(shown) < 21_000

@@ -1,0 +1,125 @@
+"""When a host may be asked: so many at once, so many seconds apart, not while it rests, and no more once it has had enough."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from tools.links.model import Failure
+from tools.links.settings import Settings, World
+from tools.links.troubles import Trouble
+
+
+class _Host:
+    """What is remembered of a host."""
+
+    __slots__ = ("delay", "free", "left_alone", "next", "start", "strikes")
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.delay = settings.paces.get(name, settings.delay)
+        self.free = asyncio.Semaphore(settings.per_host)
+        self.start = asyncio.Lock()
+        self.next = 0.0
+        """When the next request may start."""
+        self.strikes = 0
+        self.left_alone: tuple[Failure | None, int | None, str] | None = None
+        """Why it isn't asked any more: the failure or status, and a sentence."""
+
+
+class Politeness:
+    """Turns at asking. All hosts of a run share one."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        self._settings, self._world = settings, world
+        self._free = asyncio.Semaphore(settings.at_once)
+        self._hosts: dict[str, _Host] = {}
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Waits until the host may be asked, for as long as the ``async with``. Raises Trouble where it is left alone."""
+        host = self._host(name)
+        async with host.free:
+            await self._start(host)
+            try:
+                yield
+            finally:
+                self._free.release()
+
+    async def _start(self, host: _Host) -> None:
+        async with host.start:
+            while host.left_alone is None and (left := host.next - self._world.now()) > 0:
+                await self._world.sleep(left)  # meanwhile the host may have asked for a longer rest
+            if host.left_alone is not None:
+                failure, status, reason = host.left_alone
+                raise Trouble(failure, reason, status=status, asked=False)
+            await self._free.acquire()
+            host.next = self._world.now() + host.delay
+
+    def rest(self, name: str, status: int, retry_after: str) -> float | None:
+        """Gives the host the rest that it asks for, and returns its seconds; None where it asks for none that can be read.
+
+        Where it is longer than we wait, the host isn't asked again.
+        """
+        seconds = seconds_to_wait(retry_after, self._world.today())
+        if seconds is not None and seconds > self._settings.patience:
+            reason = f"not asked: {name} answered another request with status {status} and asks to wait {span(seconds)}"
+            self._host(name).left_alone = None, status, reason
+        elif seconds is not None:
+            self.pause(name, seconds)
+        return seconds
+
+    def pause(self, name: str, seconds: float) -> None:
+        """Starts no request to the host for so long."""
+        host = self._host(name)
+        host.next = max(host.next, self._world.now() + seconds)
+
+    def strike(self, name: str, failure: Failure | None, status: int | None) -> None:
+        """Counts an address that the host was too busy for, or was silent about; after some in a row it is left alone."""
+        host = self._host(name)
+        host.strikes += 1
+        if host.strikes >= self._settings.strikes and host.left_alone is None:
+            said = f"answered with status {status}" if status else "didn't answer"
+            host.left_alone = failure, status, f"not asked: {name} {said} {host.strikes} times in a row"
+
+    def well(self, name: str) -> None:
+        """The host answered: earlier strikes don't count any more."""
+        self._host(name).strikes = 0
+
+    def alone(self, name: str) -> bool:
+        """Whether the host is left alone."""
+        return self._host(name).left_alone is not None
+
+    def backoff(self, attempt: int) -> float:
+        """Seconds before another try; some by chance, so that many who failed together don't come again together."""
+        return float(self._settings.backoff * 2 ** (attempt - 1) * (1 + self._world.random()))
+
+    def _host(self, name: str) -> _Host:
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = _Host(self._settings, name)
+        return host
+
+
+def seconds_to_wait(retry_after: str, today: float) -> float | None:
+    """What a Retry-After header asks for, which is a number of seconds or a date; None where it is neither."""
+    text = retry_after.strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.fromtimestamp(today, UTC)).total_seconds())
+
+
+def span(seconds: float) -> str:
+    """A time as people say it: 12 seconds, 5 minutes, 3 hours."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}s"
+    return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"
