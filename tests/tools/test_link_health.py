@@ -194,7 +194,7 @@ def test_the_page_counts_and_lists_what_the_ledger_knows_of_the_catalogs_address
         "Dead": [["Kestrel", CODE, "answers with status 404", f"failing since 2026-07-01 last right 2026-05-06 {looked}", "saved copy"]],
         "Broken": [["Feathers", TGZ, "its certificate isn't valid", f"failing since 2026-07-01 {looked}", "not known"]],
         "Wrong": [["Kestrel", DOI, "answers with another paper: “Wrens of the World”", f"last right 2026-05-06 {looked}", "not known"]],
-        "Moved": [["Feathers", HOME, "answers with status 200", f"last right 2026-07-12 {looked}", "https://feathers.example/"]],
+        "Moved": [["Feathers", HOME, "leads elsewhere", f"last right 2026-07-12 {looked}", "https://feathers.example/"]],
         "Blocked": [["Kestrel", THREAD, "answers with status 403", looked]],
         "Unknown": [["catalog.yaml", LIST, "nobody answers in time", f"last right 2026-05-06 {looked}"]],
     }  # fmt: skip
@@ -224,7 +224,7 @@ def test_no_address_that_may_be_anybodys_by_now_can_be_clicked_on_the_page(catal
         ({"moved_to": "https://new.example/"}, "https://new.example/"),
         ({"moved_to": "https://new.example/", "archive": COPY + CODE}, "https://new.example/ , or the saved copy"),
         ({"archive": "https://evil.example/web.archive.org/web/1/"}, "not known"),
-        ({"archive": "javascript:alert(1)//https://web.archive.org/"}, "not known"),
+        ({"archive": "javascript:alert(1)//https://web.archive.org/web/1"}, "not known"),
     ],
 )
 def test_only_the_internet_archives_copies_are_linked_as_such(catalog, more, place):

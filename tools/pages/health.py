@@ -183,8 +183,8 @@ def _holder(catalog: Catalog, holder: tuple[str, str] | None) -> tuple[str, str 
 
 def _seen(row: Row) -> str:
     """What was seen at the last look."""
-    if row.verdict == "wrong":
-        return "answers with another paper"
+    if row.verdict in ("wrong", "moved"):
+        return "answers with another paper" if row.verdict == "wrong" else "leads elsewhere"
     if isinstance(row.status, int):
         return f"answers with status {row.status}"
     return STATUSES.get(row.status, _line(row.status)) if row.status else "nothing was noted"
