@@ -16,6 +16,8 @@ sys.path.insert(0, str(ROOT))
 from implementations.common.records import Broken  # noqa: E402
 from tools import pages, render  # noqa: E402
 from tools.catalog import load  # noqa: E402
+from tools.links import ledger  # noqa: E402
+from tools.pages.health import Ledger  # noqa: E402
 from tools.pages.records import Runs, read_runs  # noqa: E402
 
 WATCHED = ("catalog.yaml", "catalog", "implementations", "site/templates", "site/assets")
@@ -45,8 +47,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the rendered pages and the assets; or, while the catalog is broken, one page that says so in place of them all."""
     if state["catalog"] is not None:
-        runs = _runs()
-        rendered = render.in_folders(render.render(state["catalog"], runs))
+        runs, seen = _read()
+        rendered = render.in_folders(render.render(state["catalog"], runs, seen))
         for path, picture in pages.pictures(state["catalog"], runs).items():
             files.append(File.generated(config, path, abs_src_path=str(picture)))
         state["paths"] = list(rendered)
@@ -60,12 +62,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def _runs() -> Runs:
-    """Our own runs. A record that can't be read stops the build."""
+def _read() -> tuple[Runs, Ledger]:
+    """Our own runs, and what is remembered of the links. A record or a ledger that can't be read stops the build."""
     try:
-        return read_runs(ROOT)
-    except Broken as broken:
-        raise PluginError(str(broken)) from broken
+        return read_runs(ROOT), ledger.read(ROOT / ledger.FILE)
+    except (Broken, ledger.Unreadable) as error:
+        raise PluginError(str(error)) from error
 
 
 def _navigation(config: MkDocsConfig) -> list[str]:

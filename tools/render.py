@@ -28,7 +28,9 @@ if __name__ == "__main__" and not __package__:
 from implementations.common.records import Broken
 from tools import exports, pages
 from tools.catalog import ROOT, Catalog, load
+from tools.links import ledger as links
 from tools.pages.addresses import address, relative
+from tools.pages.health import NOT_CHECKED, Ledger, marks
 from tools.pages.records import Runs, read_runs
 from tools.problems import Problem
 
@@ -36,13 +38,15 @@ SITE = ROOT / "site"
 CONFIG_HEADER = "# Written by tools.render from the repository's mkdocs.yml and catalog.yaml, anew each time.\n"
 
 
-def render(catalog: Catalog, runs: Runs = Runs()) -> dict[str, str | bytes]:  # noqa: B008 - frozen
+def render(catalog: Catalog, runs: Runs = Runs(), ledger: Ledger = NOT_CHECKED) -> dict[str, str | bytes]:  # noqa: B008 - frozen
     """Every page and file that is made from the catalog, by its path below the docs folder: ``papers/transfg.md`` and so on.
 
-    `runs` are our own, from their records; without them a page says that there are none.
+    `runs` are our own, from their records; without them a page says that there are none. `ledger` is what is remembered of the
+    catalog's links; without it none of them has a mark.
     """
-    shown = (*pages.all_pages(catalog, runs), exports.page(catalog))
-    rendered: dict[str, str | bytes] = {path: _page(path, template, data) for path, template, data in shown}
+    shown = (*pages.all_pages(catalog, runs, ledger), exports.page(catalog))
+    mark = marks(catalog, ledger).get
+    rendered: dict[str, str | bytes] = {path: _page(path, template, data | {"mark": mark}) for path, template, data in shown}
     rendered |= pages.files(catalog, runs) | exports.files(catalog, runs)
     return rendered | {path: _redirect(path, target, catalog.manifest.site) for path, target in pages.redirects(catalog)}
 
@@ -94,14 +98,14 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def write_docs(catalog: Catalog, out: Path, runs: Runs = Runs()) -> int:  # noqa: B008 - frozen
+def write_docs(catalog: Catalog, out: Path, runs: Runs = Runs(), ledger: Ledger = NOT_CHECKED) -> int:  # noqa: B008 - frozen
     """Writes the docs folder, hand-written pages and assets included, as a whole or not at all; returns the number of files."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         fresh = Path(folder) / "docs"
         shutil.copytree(SITE / "pages", fresh)
         shutil.copytree(SITE / "assets", fresh / "assets")
-        for path, text in in_folders(render(catalog, runs)).items():
+        for path, text in in_folders(render(catalog, runs, ledger)).items():
             file = fresh / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -155,11 +159,11 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(map(str, problems)), file=sys.stderr)
         return 1
     try:
-        runs = read_runs(options.root)
-    except Broken as broken:
-        print(broken, file=sys.stderr)
+        runs, ledger = read_runs(options.root), links.read(options.root / links.FILE)
+    except (Broken, links.Unreadable) as error:
+        print(error, file=sys.stderr)
         return 1
-    print(f"{options.out}: {write_docs(catalog, options.out, runs)} files")
+    print(f"{options.out}: {write_docs(catalog, options.out, runs, ledger)} files")
     config.write_text(generator_config(catalog, options.out), encoding="utf-8")
     return 0
 

@@ -18,3 +18,9 @@ def copy(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     shutil.copytree(ROOT / "tests" / "data" / "tree", tmp_path, dirs_exist_ok=True)
     return tmp_path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The root of a copy of the invented catalog alone."""
+    return Path(shutil.copytree(ROOT / "tests" / "data" / "tree", tmp_path / "tree"))

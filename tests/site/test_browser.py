@@ -26,6 +26,7 @@ PAGES = {
     "side by side": "side-by-side/",
     "attention": "attention/",
     "corrections": "corrections/",
+    "link health": "links/",
     "surveys": "surveys/",
     "workshops and challenges": "workshops-and-challenges/",
     "contribute": "contribute/",

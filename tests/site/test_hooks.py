@@ -10,9 +10,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
+
+from tools.links import ledger
+from tools.links.model import Row
 
 MKDOCS = [sys.executable, "-m", "mkdocs"]
 ENVIRONMENT = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
@@ -116,3 +120,20 @@ def test_a_run_record_that_cant_be_read_stops_the_build_and_is_named(copy):
     assert built.returncode == 1
     assert "kestrel/broken.json: not a run record: " in built.stderr
     assert "Traceback" not in built.stderr
+
+
+def test_a_ledger_of_links_that_cant_be_read_stops_the_build_and_is_named(copy):
+    (copy / ledger.FILE).write_text("<<<<<<< HEAD\n", encoding="utf-8")
+    done = build(copy)
+    assert done.returncode == 1
+    assert "catalog/links.jsonl:1: found the mark of a merge that was left open; " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_while_served_a_new_ledger_is_seen(copy, served):
+    swap(copy, "venue: icbb", "venue: icb")
+    assert "fate__mark" not in wait_for(f"{served}papers/kestrel/", "Hovering Attention")
+    day = date(2026, 7, 12)
+    row = Row(url="https://code.example/kestrel", first_seen=day, checked=day, status=404, verdict="dead")
+    ledger.write(copy / ledger.FILE, [row])
+    wait_for(f"{served}papers/kestrel/", "fate__mark--dead")

@@ -9,15 +9,37 @@ from typing import Literal, get_args
 Failure = Literal[
     "malformed", "forbidden", "no such name", "refused", "timed out", "certificate", "reset", "redirect loop", "bad answer"
 ]
-"""Why there was no status: the address is none; it leads to an address that is never asked (private, not http); its name doesn't
-resolve; nobody listens; nobody answers in time; the certificate isn't valid; the connection broke off; too many redirects; what
-came isn't HTTP, or is more than is read."""
+"""Why there was no status; `STATUSES` says what each means."""
 FAILURES = get_args(Failure)
+STATUSES: dict[str, str] = {
+    "malformed": "it is no address",
+    "forbidden": "it leads to an address that is never asked: private, or not http",
+    "no such name": "there is no host of that name",
+    "refused": "nobody listens there",
+    "timed out": "nobody answers in time",
+    "certificate": "its certificate isn't valid",
+    "reset": "the connection breaks off",
+    "redirect loop": "it redirects without end",
+    "bad answer": "what comes isn't HTTP, or is more than is read",
+    "soft 404": "the page itself says that there is none",
+    "no fragment": "the page has no such place",
+}
+"""What a row's status says, where it is a word: the failures, and what can be wrong with a page that came."""
 
 Verdict = Literal["ok", "moved", "dead", "blocked", "broken", "wrong", "unknown"]
-"""ok; moved for good (a new address is known); dead; the host refuses programs; can't work as it is written (TLS, malformed);
-answers with another paper; nothing can be said yet."""
 VERDICTS = get_args(Verdict)
+MEANINGS: dict[Verdict, str] = {
+    "ok": "It answers, and nothing speaks against it.",
+    "moved": "It leads elsewhere: for good to a new address, which should stand in its place, or to a front page, behind which"
+    " the page itself may be gone.",
+    "dead": "It is gone: there was no such page, or no host of that name, at three looks or more, over a week at least.",
+    "blocked": "Its host refuses programs, or wants a login. A person may well see it.",
+    "broken": "It can't work as it is written: no valid certificate, no such place on the page, redirects without end, or no"
+    " address at all.",
+    "wrong": "It answers with another paper than the one that should stand there.",
+    "unknown": "Nothing can be said yet: no answer, an error of the server's, or too few looks to call it gone.",
+}
+"""What each verdict says of an address."""
 BAD: tuple[Verdict, ...] = ("dead", "broken", "wrong")
 """What makes the command's exit code 1."""
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.catalog import Catalog
-from tools.pages import attention, badges, checks, data, lists, papers, rules
+from tools.pages import attention, badges, checks, data, health, lists, papers, rules
 from tools.pages.addresses import Page
 from tools.pages.paging import entry_address
 from tools.pages.records import Runs
 
 
-def all_pages(catalog: Catalog, runs: Runs) -> Iterator[Page]:
-    """Every rendered page; `runs` are our own, from their records."""
+def all_pages(catalog: Catalog, runs: Runs, ledger: health.Ledger) -> Iterator[Page]:
+    """Every rendered page; `runs` are our own, from their records, `ledger` what is remembered of the links."""
     yield lists.home(catalog, runs)
     yield from papers.papers(catalog)
     yield from (papers.paper(catalog, paper_id, runs) for paper_id in catalog.papers)
@@ -31,6 +31,7 @@ def all_pages(catalog: Catalog, runs: Runs) -> Iterator[Page]:
     yield checks.side_by_side(catalog, runs)
     yield attention.attention(catalog, runs)
     yield rules.rules()
+    yield from health.link_health(catalog, ledger)
 
 
 def files(catalog: Catalog, runs: Runs) -> dict[str, str]:

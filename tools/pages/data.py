@@ -8,7 +8,7 @@ from tools.catalog import Catalog
 from tools.manifest import Leaderboard
 from tools.pages.addresses import Page, issue
 from tools.pages.paging import grouped, paged
-from tools.pages.parts import Rows, board_card, boards, rows_on, show_correction, show_link, shown_name
+from tools.pages.parts import Rows, board_card, boards, rows_on, show_correction, show_ids, show_link, shown_name
 from tools.pages.records import Runs
 from tools.pages.runs import on_dataset
 
@@ -89,6 +89,7 @@ def dataset(catalog: Catalog, dataset_id: str, runs: Runs) -> Iterator[Page]:
             "id": dataset_id,
             "entry": entry,
             "venue": catalog.manifest.venues[entry.venue] if entry.venue else None,
+            "ids": show_ids(entry),
             "links": [show_link(link) for link in entry.links or ()],
             "has_board": dataset_id in boards(catalog, runs),
             "groups": grouped(part.items, lambda row: row["labels"]),

@@ -11,7 +11,7 @@ from tools.bibtex import bibtex, citation_keys
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, issue, meta
 from tools.pages.paging import entry_address, grouped, paged, starts
-from tools.pages.parts import show_correction, show_link
+from tools.pages.parts import show_correction, show_ids, show_link
 from tools.pages.records import Runs
 from tools.pages.rows import badge, claim_row, protocol_row
 from tools.pages.runs import implementation
@@ -89,6 +89,7 @@ def paper(catalog: Catalog, paper_id: str, runs: Runs) -> Page:
         ),
         "entry": entry,
         "venue": venue,
+        "ids": show_ids(entry),
         "links": [show_link(link) for link in entry.links or ()],
         "approaches": [(a, manifest.approaches[a]) for a in entry.approaches],
         "mechanisms": [(m, manifest.mechanisms[m]) for m in entry.mechanisms or ()],

@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 from tools.catalog import Catalog
+from tools.links.collect import IDS
 from tools.manifest import Leaderboard
 from tools.pages.paging import entry_address
 from tools.pages.records import Runs
 from tools.pages.rows import board_row, spelled
 from tools.protocols import facts
 from tools.ranks import of_seeds, ranks, unknown
-from tools.schema import Correction, Entry, Link, Result
+from tools.schema import Correction, Dataset, Entry, Link, Publication, Result
 
 CORRECTION_KINDS = {
     "value": "Values",
@@ -46,6 +47,14 @@ def show_link(link: Link) -> dict[str, Any]:
         "note": link.note,
         "place": "/".join(path[:2]) if host == "github.com" else host.removeprefix("www."),
     }
+
+
+def show_ids(entry: Publication | Dataset) -> list[tuple[str, str]]:
+    """The ids in words, each with its address, spelled as the link checker asks it."""
+    if entry.ids is None:
+        return []
+    found = (("arXiv", "arxiv", entry.ids.arxiv), ("doi", "doi", entry.ids.doi))
+    return [(f"{name} {value}", IDS[f"ids.{field}"](value)) for name, field, value in found if value]
 
 
 def show_correction(catalog: Catalog, correction: Correction) -> dict[str, Any]:
