@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.links.server import Play, answer, by_method, in_turn, page, raw, redirect
+from tests.tools.links.server import Play, answer, by_method, in_turn, page, raw, redirect, with_cookie
 
 SITE = "http://site.example"
 LONG = "x" * 100
@@ -119,7 +119,11 @@ ANSWERS: list[tuple[str, Play, dict[str, Any]]] = [
     ("/loop", redirect("/loop"), {"failure": "redirect loop", "status": None}),
     ("/loop-of-two", redirect("/loop-back"), {"failure": "redirect loop"}),
     ("/chain/0", redirect("/chain/1"), {"failure": "redirect loop"}),
-    ("/cookie", in_turn(redirect("/cookie", set_cookie="seen=yes; Path=/"), page()), {"status": 200, "final": None}),
+    (
+        "/cookie",
+        with_cookie("seen=yes", page(), redirect("/cookie", set_cookie="seen=yes; Path=/")),
+        {"status": 200, "final": None},
+    ),
     ("/to-file", redirect("file:///etc/passwd"), {"failure": "forbidden"}),
     ("/to-script", redirect("javascript:alert(1)"), {"failure": "forbidden"}),
     ("/to-loopback", redirect("http://127.0.0.1:8000/admin"), {"failure": "forbidden"}),
