@@ -282,6 +282,11 @@ def test_an_address_is_asked_as_it_is_written_or_not_at_all(web, look, url, expe
 
 
 REASONS: list[tuple[str, str]] = [
+    ("http://site.example/inside", "sends on to http://127.0.0.1/: never asked: it is a loopback address"),
+    (
+        "http://site.example/script",
+        "sends on to 'javascript:alert(1)': javascript: addresses are never asked, only http and https",
+    ),
     ("https://expired.example/", "its certificate has expired"),
     ("https://self.example/", "its certificate is signed by nobody but itself"),
     ("https://wrong.example/", "its certificate is for another host"),
@@ -300,7 +305,11 @@ REASONS: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("url", "reason"), REASONS)
 def test_the_reason_is_a_sentence(web, look, monkeypatch, url, reason):
     monkeypatch.setitem(web.names, "inside.example", ["10.0.0.7"])
-    web.plays |= HELPERS | {("site.example", "/insecure"): redirect("http://site.example/page")}
+    web.plays |= HELPERS | {
+        ("site.example", "/insecure"): redirect("http://site.example/page"),
+        ("site.example", "/inside"): redirect("http://127.0.0.1/"),
+        ("site.example", "/script"): redirect("javascript:alert(1)"),
+    }
     assert look(url)[url].reason == reason
 
 
