@@ -152,11 +152,11 @@ ANSWERS: list[tuple[str, Play, dict[str, Any]]] = [
     ("/imperva", page('<iframe src="/_Incapsula_Resource?x"></iframe>', "", 403), {"status": 403, "wall": True}),
     ("/with-their-script", page(CHALLENGE, "Birds"), {"status": 200, "wall": False, "title": "Birds"}),
     # What is slow, endless or broken.
-    ("/slow-headers", raw(OK, b"X: y\r\n", b"\r\n", pause=0.9), {"failure": "timed out", "status": None}),
+    ("/slow-headers", raw(OK, b"X: y\r\n", b"\r\n", pause=1.5), {"failure": "timed out", "status": None}),
     ("/dripping-headers", raw(OK, b"X: y\r\n", pause=0.1, then="forever"), {"failure": "timed out"}),
     ("/silent", raw(then="hang"), {"failure": "timed out"}),
     ("/endless-headers", raw(OK, b"X: " + b"y" * 20_000 + b"\r\n", then="forever"), {"failure": "bad answer"}),
-    ("/slow-body", raw(OK + b"\r\n<title>Slow</title>", pause=0.9, then="hang"), {"status": 200, "title": "Slow"}),
+    ("/slow-body", raw(OK + b"\r\n<title>Slow</title>", pause=1.5, then="hang"), {"status": 200, "title": "Slow"}),
     ("/dripping-body", raw(OK + b"\r\n<title>Drip</title>", b".", pause=0.05, then="forever"), {"status": 200, "title": "Drip"}),
     (
         "/endless-body",
