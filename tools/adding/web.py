@@ -7,7 +7,6 @@ import random
 import re
 import ssl
 import time
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from tools.adding.pace import Pace
 from tools.adding.record import NoAnswer, NotThere, Refusal
 from tools.adding.services import host_of, service_of, without_query
 from tools.adding.transfer import Limits, Response, Trouble, fetch
+from tools.agent import user_agent
 
 TRIES = 4
 PATIENCE = 60.0
@@ -101,7 +101,7 @@ class Web:
         folder = folder or platformdirs.user_cache_path("finch-index")
         self._paces = {host: Pace(folder, name, seconds, sleep=sleep, now=now) for host, (name, seconds) in PACED.items()}
         self._client = httpx2.Client(
-            headers={"User-Agent": user_agent(repository, email)},
+            headers={"User-Agent": _agent(repository, email)},
             limits=httpx2.Limits(max_keepalive_connections=0),  # each request has its own connection, which can be ended alone
             verify=_certificates(),
             trust_env=mirror is None,
@@ -205,13 +205,10 @@ def _certificates() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-@cache
-def user_agent(repository: str, email: str | None) -> str:
-    """How the tool introduces itself. Raises Refusal where the email address is none."""
+def _agent(repository: str, email: str | None) -> str:
     if email is not None and not EMAIL.fullmatch(email):
         raise Refusal(f"{email!r} isn't an email address; expected one such as name@example.org")
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return f"Finch/{project['version']} ({repository}{f'; mailto:{email}' if email else ''})"
+    return user_agent(repository, email)
 
 
 def seconds_to_wait(retry_after: str, now: float) -> float | None:

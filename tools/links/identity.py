@@ -75,7 +75,7 @@ def registered(url: str) -> str | None:
 async def ask_arxiv(asker: Asker, papers: Mapping[str, str], titles: bool) -> list[Observation]:
     """What arXiv says of papers, by one request. One that it doesn't name may be missing by mistake: its page will tell."""
     ids = sorted(set(papers.values()))
-    answer = await _fetch(asker, f"{ARXIV}?id_list={','.join(ids)}&max_results={len(ids)}", "application/atom+xml", XML)
+    answer = await fetch(asker, f"{ARXIV}?id_list={','.join(ids)}&max_results={len(ids)}", "application/atom+xml", XML)
     known = _papers(answer.body) if answer and answer.status == 200 else {}
     return [_of_arxiv(url, known[name]) for url, name in papers.items() if name in known]
 
@@ -83,7 +83,7 @@ async def ask_arxiv(asker: Asker, papers: Mapping[str, str], titles: bool) -> li
 async def ask_doi(asker: Asker, dois: Mapping[str, str], titles: bool) -> list[Observation]:
     """What the DOI system says of a DOI, and its title."""
     ((url, doi),) = dois.items()
-    said = _json(await _fetch(asker, f"{HANDLES}{quote(doi)}?type=URL", "application/json", JSON)).get("responseCode")
+    said = as_json(await fetch(asker, f"{HANDLES}{quote(doi)}?type=URL", "application/json", JSON)).get("responseCode")
     if said == 100:
         return [Observation(url=url, status=404, reason="doi.org says that this DOI doesn't exist")]
     if said not in {1, 200}:  # 200: there is one, without an address of this kind
@@ -95,12 +95,12 @@ async def ask_doi(asker: Asker, dois: Mapping[str, str], titles: bool) -> list[O
 async def ask_github(asker: Asker, repositories: Mapping[str, str], titles: bool) -> list[Observation]:
     """What GitHub says of a repository: that it is there, renamed, archived. Of one that it doesn't know, its page will tell."""
     ((url, name),) = repositories.items()
-    answer = await _fetch(asker, f"{GITHUB}{name}", "application/vnd.github+json", JSON, asker.settings.github_token)
+    answer = await fetch(asker, f"{GITHUB}{name}", "application/vnd.github+json", JSON, asker.settings.github_token)
     if answer is None:
         return []
     if answer.headers.get("x-ratelimit-remaining") == "0" or answer.status == 429:
         asker.politeness.rest(GITHUB_HOST, answer.status, "86400")  # its pages are looked at instead, for the rest of the run
-    said = _json(answer)
+    said = as_json(answer)
     page, full_name = said.get("html_url"), said.get("full_name")
     if answer.status != 200 or not isinstance(page, str) or not isinstance(full_name, str):
         return []
@@ -127,7 +127,7 @@ SERVICES = (
 )
 
 
-async def _fetch(asker: Asker, url: str, accept: str, kinds: set[str], token: str | None = None) -> Answer | None:
+async def fetch(asker: Asker, url: str, accept: str, kinds: set[str], token: str | None = None) -> Answer | None:
     """The service's answer; None where there is none. The token goes to the host that it is for, and to no other."""
     errand = Errand(asker.settings.whole, MOST, accept=accept, kinds=kinds, ranged=False)
     try:
@@ -143,7 +143,8 @@ async def _fetch(asker: Asker, url: str, accept: str, kinds: set[str], token: st
     return None
 
 
-def _json(answer: Answer | None) -> dict[str, Any]:
+def as_json(answer: Answer | None) -> dict[str, Any]:
+    """An answer's object; an empty one for anything else."""
     try:
         said = json.loads(answer.body) if answer else {}
     except (ValueError, RecursionError):
@@ -153,10 +154,10 @@ def _json(answer: Answer | None) -> dict[str, Any]:
 
 async def _title(asker: Asker, doi: str) -> str | None:
     """The title from Crossref, or from whichever agency the resolver knows for the DOI."""
-    work = _json(await _fetch(asker, f"{CROSSREF}{quote(doi, safe='')}", "application/json", JSON)).get("message")
+    work = as_json(await fetch(asker, f"{CROSSREF}{quote(doi, safe='')}", "application/json", JSON)).get("message")
     if not isinstance(work, dict):
         csl = "application/vnd.citationstyles.csl+json"
-        work = _json(await _fetch(asker, f"{RESOLVER}{quote(doi)}", csl, JSON))
+        work = as_json(await fetch(asker, f"{RESOLVER}{quote(doi)}", csl, JSON))
     parts = [_first(work.get("title")), _first(work.get("subtitle"))]
     return ": ".join(part for part in parts if part) or None
 

@@ -22,6 +22,8 @@ def whole_web() -> Iterator[Web]:
     web.start()
     for name in ("site.example", "other.example", "xn--bcher-kva.example", "ieeexplore.ieee.org", "github.com", "api.github.com"):
         web.host(name)
+    for name in ("feathers.example", "aviary.example", "code.example", "archive.org"):
+        web.host(name)
     for name in ("export.arxiv.org", "arxiv.org", "doi.org", "api.crossref.org"):
         web.host(name)
     web.host("two.example", http2=True)
