@@ -17,7 +17,6 @@ import datetime
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -64,13 +63,17 @@ def main(arguments: list[str] | None = None) -> int:
             outcomes.append(outcome)
             if not options.json:
                 report(outcome)
+        if options.json:
+            print(as_json(outcomes))
+        elif len(outcomes) > 1:
+            print(f"{sum(outcome.error is None for outcome in outcomes)} of {len(outcomes)} papers done")
+        sys.stdout.flush()
     except (KeyboardInterrupt, EOFError):
         print("\nStopped. What was written before is whole; nothing was written of the rest.", file=sys.stderr)
         return STOPPED
-    if options.json:
-        print(as_json(outcomes))
-    elif len(outcomes) > 1:
-        print(f"{sum(outcome.error is None for outcome in outcomes)} of {len(outcomes)} papers done")
+    except BrokenPipeError:  # whoever read the output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return int(any(outcome.error for outcome in outcomes))
 
 
@@ -103,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     does.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
     does.add_argument("--json", action="store_true", help="tell it to a program; nobody is asked")
     does.add_argument(
-        "--email", default=os.environ.get("FINCH_EMAIL"), help="for Crossref, which serves callers it can reach faster"
+        "--email", default=os.environ.get("FINCH_EMAIL") or None, help="for Crossref, which serves callers it can reach faster"
     )
     does.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     does.add_argument("--mirror", help=argparse.SUPPRESS)
@@ -180,7 +183,7 @@ def _asked(text: str, shelf: Shelf, *, update: bool) -> list[Asked]:
 
 def _decoded(raw: bytes, name: str) -> str:
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise Refusal(
@@ -196,6 +199,8 @@ def _web(options: argparse.Namespace, shelf: Shelf, parser: argparse.ArgumentPar
         return Web(shelf.draft.manifest.repository, email=options.email, tell=progress, mirror=options.mirror)
     except Refusal as reason:
         parser.error(f"--email: {reason}")
+    except (OSError, ValueError) as error:
+        parser.error(f"the network's settings in the environment (proxies, certificates) can't be used: {error}")
 
 
 def _asker(options: argparse.Namespace, shelf: Shelf) -> Asker | None:
@@ -231,8 +236,10 @@ def report(outcome: Outcome) -> None:
         print(outcome.diff)
     elif outcome.text and outcome.status.startswith("would"):
         print(outcome.text)
-    for line in [*(f"disagreement: {line}" for line in outcome.disagreements), *(f"note: {line}" for line in outcome.notes)]:
+    for line in [] if outcome.told else outcome.remarks():
         tell(line)
+    if outcome.error and outcome.text and not outcome.diff:
+        tell("so far it is:\n" + "\n".join(f"{number:>5} | {line}" for number, line in enumerate(outcome.text.splitlines(), 1)))
     for problem in outcome.problems:
         tell(f"{problem.level}: {problem}")
     if outcome.error is None:
@@ -240,8 +247,6 @@ def report(outcome: Outcome) -> None:
         written = f": {', '.join(outcome.files)}" if outcome.files else ""
         print(f"{outcome.asked}: {place} {outcome.status}" if not written else f"{outcome.asked}: {outcome.status}{written}")
         return
-    if outcome.missing:
-        tell(f"found so far:\n{textwrap.indent(outcome.text or '', '  | ')}")
     tell(f"{outcome.asked}: {outcome.error}")
     for name, how in outcome.missing.items():
         tell(f"  {name}: {how}")

@@ -59,7 +59,7 @@ def _ask(web: Web, ids: list[str]) -> dict[str, Record | Refusal]:
         if (error := next(filter(None, map(_error, entries)), None)) is None:
             found = {_key(record.arxiv or ""): record for record in map(_record, entries)}
             return known | {asked: found.get(_key(asked), _missing(asked)) for asked in left}
-        blamed = [asked for asked in left if re.search(rf"(?<![\d.]){re.escape(asked)}(?![\d.])", error)]
+        blamed = [asked for asked in left if re.search(rf"{re.escape(asked)}(?![\d.])", error)]
         if not blamed:
             raise NoAnswer(f"arXiv answers with an error: {error}")
         known |= {asked: NotThere(f"arXiv takes {asked} for no id of its own: {error}") for asked in blamed}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from tools.adding.entry import Words
 from tools.adding.merge import Facts
 from tools.adding.record import Record, Refusal
 from tools.adding.results import EXAMPLE, read_result
+from tools.adding.scaffold import LONGEST_ID
 from tools.manifest import Manifest
 from tools.problems import nearest
 from tools.schema import ID_PATTERN
@@ -29,6 +30,11 @@ class Asker:
     def confirm(self, question: str) -> bool:
         """Yes or no."""
         return Confirm.ask(escape(question), console=self.console, default=True)
+
+    def tell(self, lines: Iterable[str]) -> None:
+        """Shows lines that somebody should see before answering."""
+        for line in lines:
+            self.console.print(line, style="yellow", markup=False, highlight=False)
 
     def complete(self, facts: Facts, words: Words, records: Collection[Record]) -> Words:
         """What the contributor says, with the answers; venue and year go into the facts."""
@@ -129,6 +135,8 @@ class Asker:
         """Why an id can't be."""
         if not re.fullmatch(ID_PATTERN, answer):
             return "expected lower-case letters and digits with single hyphens between, such as api-net"
+        if len(answer) > LONGEST_ID:
+            return f"expected at most {LONGEST_ID} characters"
         return f"{answer} is taken already" if answer in self.taken else None
 
     def check_venue(self, answer: str) -> str | None:

@@ -27,16 +27,16 @@ TAKEN_BACK = {"retraction", "withdrawal", "removal"}
 IN_DOUBT = {"expression_of_concern", "partial_retraction"}
 
 
-def lookup(web: Web, doi: str, email: str | None = None) -> Record:
+def lookup(web: Web, doi: str) -> Record:
     """What Crossref says of a DOI. Raises NotThere, NoAnswer.
 
-    An email address brings the request into the polite pool. The year is the one in the name of the proceedings or of the event,
-    since ECCV 2024 was printed in 2025; else that of print, from which a journal's volume counts; else that of going online.
-    arXiv's own DOIs are DataCite's, and no question for Crossref.
+    The user's email address, where there is one, brings the request into the polite pool. The year is the one in the name of the
+    proceedings or of the event, since ECCV 2024 was printed in 2025; else that of print, from which a journal's volume counts;
+    else that of going online. arXiv's own DOIs are DataCite's, and no question for Crossref.
     """
     address = SERVICE + quote(doi, safe="")
     try:
-        answer = web.get(address, accept="application/json", params={"mailto": email} if email else None)
+        answer = web.get(address, accept="application/json", params={"mailto": web.email} if web.email else None)
     except NotThere as error:
         raise NotThere(
             f"Crossref knows no DOI {doi}: it is misspelt, or another agency's, or so new that its metadata isn't there yet"
@@ -145,7 +145,7 @@ def _doubts(message: Mapping[str, Any], asked: str, authors: tuple[str, ...], co
     if not authors:
         yield "Crossref names no authors."
     named = [name for name in map(plain, strings(message.get("container-title"))) if name]
-    if container is None and named:
+    if container is None and named and message.get("type") != "posted-content":
         yield f'"{named[0]}" is a series or a preprint server, no venue.'
     for item in objects(within(message.get("relation"), "is-preprint-of")):
         yield f"It is the preprint of {line(item.get('id'))}: that is the DOI to ask for."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.adding import results
-from tools.adding.merge import Facts, show
+from tools.adding.merge import Facts, Stated, show
 from tools.adding.record import Refusal
 from tools.rules.duplicates import letters
 
@@ -55,7 +55,7 @@ def new_entry(facts: Facts, words: Words, added: datetime.date) -> dict[str, Any
 
 def missing(data: Mapping[str, Any], facts: Facts) -> dict[str, str]:
     """What an entry has to have and lacks, each with what to do about it."""
-    lacks = {name: f"{reason}{MEND.get(name, '')}" for name, reason in facts.missing.items() if name not in data}
+    lacks = {name: cure(name, facts) for name in facts.missing if name not in data}
     if not data.get("approaches"):
         lacks["approaches"] = "say what it does: --approach WORD, a word of catalog.yaml's approaches"
     if "summary" not in data:
@@ -65,7 +65,13 @@ def missing(data: Mapping[str, Any], facts: Facts) -> dict[str, str]:
     return lacks
 
 
+def cure(name: str, facts: Facts) -> str:
+    """Why a field couldn't be settled, and what to do about it."""
+    return facts.missing[name] + MEND[name]
+
+
 MEND = {
+    "title": ": give an arXiv id, a DOI, or BibTeX that has it",
     "venue": ", or say which one it is: --venue ID (arxiv for a preprint)",
     "year": ": --year YEAR",
     "authors": ": give an arXiv id, a DOI, or BibTeX that names them all",
@@ -75,11 +81,12 @@ MEND = {
 # -------------------------------------------------------------------------------------------------------------- update
 
 
-def updated(held: Mapping[str, Any], facts: Facts, words: Words) -> tuple[dict[str, Any], list[str]]:
+def updated(held: Mapping[str, Any], facts: Facts, words: Words, stated: Stated) -> tuple[dict[str, Any], list[str]]:
     """An entry's data with what it lacked, and where the sources say otherwise than it. Nothing it says is changed.
 
     Raises Refusal where the contributor gives a value for something that is there already with another one.
     """
+    _refuse_replacing(held, words, stated)
     data = copy.deepcopy(dict(held))
     news = facts.data | ({"name": words.name} if words.name else {})
     for name in FILLED:
@@ -91,9 +98,24 @@ def updated(held: Mapping[str, Any], facts: Facts, words: Words) -> tuple[dict[s
         if added := [word for word in more if word not in data.get(name, [])]:
             data[name] = [*data.get(name, []), *added]
     _fill_results(data, words)
-    if words.summary and words.summary != held.get("summary"):
-        raise Refusal("the entry has a summary already, and --update replaces nothing; change it by hand")
     return data, _against(held, facts)
+
+
+def _refuse_replacing(held: Mapping[str, Any], words: Words, stated: Stated) -> None:
+    said = {
+        "name": words.name,
+        "summary": words.summary,
+        "venue": stated.venue,
+        "year": stated.year,
+        "no_results": words.no_results,
+    }
+    for name, value in said.items():
+        if value and held.get(name, value) != value:
+            raise Refusal(f"the entry has another {name}, and --update replaces nothing: change it by hand")
+    if words.results and "no_results" in held:
+        raise Refusal(f'the entry says why it has no results ("{held["no_results"]}"); if it has some now, remove that by hand')
+    if words.no_results and "results" in held:
+        raise Refusal("the entry has results, and --update replaces nothing: change it by hand")
 
 
 def _fill_ids(data: dict[str, Any], ids: Mapping[str, str]) -> None:
@@ -102,23 +124,24 @@ def _fill_ids(data: dict[str, Any], ids: Mapping[str, str]) -> None:
 
 
 def _fill_links(data: dict[str, Any], links: list[dict[str, Any]]) -> None:
-    there = {link["url"] for link in data.get("links", [])}
-    if more := [link for link in links if link["url"] not in there]:
+    there = {_bare(link["url"]) for link in data.get("links", [])}
+    if more := [link for link in links if _bare(link["url"]) not in there]:
         data["links"] = [*data.get("links", []), *more]
 
 
+def _bare(url: str) -> str:
+    return url.rstrip("/").removesuffix(".git").lower()
+
+
 def _fill_results(data: dict[str, Any], words: Words) -> None:
-    if words.no_results and words.no_results != data.get("no_results"):
-        raise Refusal("the entry has results, or says why it has none; --update replaces nothing: change it by hand")
-    if words.results and "no_results" in data:
-        raise Refusal(f'the entry says why it has no results ("{data["no_results"]}"); if it has some now, remove that by hand')
     for result in words.results:
         results.join(data.setdefault("results", []), copy.deepcopy(result))
 
 
 def _against(held: Mapping[str, Any], facts: Facts) -> list[str]:
     """Where the sources say otherwise than the entry."""
-    pairs = [(name, name, held.get(name), facts.data.get(name)) for name in HELD]
+    compared = [name for name in HELD if not (name in ("venue", "year") and facts.of_preprint)]
+    pairs = [(name, name, held.get(name), facts.data.get(name)) for name in compared]
     for name in ("arxiv", "doi"):
         pairs.append((f"ids.{name}", name, held.get("ids", {}).get(name), facts.data.get("ids", {}).get(name)))
     return [

@@ -30,6 +30,8 @@ class Gathered:
     notes: list[str] = field(default_factory=list)
     same_paper: bool = False
     """Somebody looked, and says that records that differ are of one paper."""
+    checked: bool = False
+    """Whether one of the services that index everything has answered, be it that it knows no such paper."""
 
     @property
     def arxiv(self) -> str | None:
@@ -42,13 +44,19 @@ class Gathered:
         return self.asked.doi or next((record.doi for record in self.own if record.doi), None)
 
     @property
+    def abstract(self) -> str | None:
+        """The first abstract that a source has."""
+        return next((record.abstract for record in self.records if record.abstract), None)
+
+    @property
+    def comment(self) -> str | None:
+        """The authors' own comment on arXiv."""
+        return next((record.comment for record in self.records if record.comment), None)
+
+    @property
     def own(self) -> list[Record]:
         """All records but those of the services that are asked as a check."""
         return [record for record in self.records if record.source not in CHECKS]
-
-    def says(self, source: str) -> bool:
-        """Whether a source has been heard."""
-        return any(record.source == source for record in self.records)
 
 
 def gather(asked: Asked, web: Web, of_arxiv: Mapping[str, Record | Refusal], *, same_paper: bool = False) -> Gathered:
@@ -61,7 +69,7 @@ def gather(asked: Asked, web: Web, of_arxiv: Mapping[str, Record | Refusal], *, 
         take(found, asked.record)
     if asked.page:
         web.tell(f"asking for {asked.page}")
-        take(found, publishers.lookup(web, asked.page))
+        take(found, publishers.read(web, asked.page))
     if found.arxiv:
         _take_arxiv(found, web, of_arxiv)
     if found.doi:
@@ -136,6 +144,7 @@ def _check(found: Gathered, web: Web) -> None:
         try:
             record = service.lookup(web.once(), arxiv=found.arxiv, doi=found.doi, key=os.environ.get(KEYS[source]))
         except NotThere:
+            found.checked = True
             continue
         except NoAnswer as reason:
             found.notes.append(f"not cross-checked by {source}: {reason}")
@@ -143,6 +152,9 @@ def _check(found: Gathered, web: Web) -> None:
         if difference := differs(found.records[0], record):
             found.notes.append(f"{difference} {describe(record)}; it was left aside")
             continue
+        found.checked = True
+        if record.withdrawn:
+            found.notes.append(f"{source} says that the paper was withdrawn: {record.withdrawn}; look before it is added")
         found.records.append(record)
         _follow(found, record, web)
         return
@@ -164,6 +176,8 @@ def _follow(found: Gathered, lead: Record, web: Web) -> None:
             found.notes.append(f"{lead.source} names {name}, which was left out: {answer}")
         elif difference := differs(found.records[0], answer):
             found.notes.append(f"{lead.source} names {name}, which was left out: {difference} {describe(answer)}")
+        elif answer.withdrawn:
+            found.notes.append(f"{lead.source} names {name}, which was left out: it was withdrawn: {answer.withdrawn}")
         else:
             take(found, answer)
 
@@ -175,4 +189,4 @@ def _arxiv(web: Web, arxiv: str) -> Record | Refusal:
 
 def _crossref(web: Web, doi: str) -> Record:
     web.tell(f"asking Crossref for {doi}")
-    return crossref.lookup(web, doi, web.email)
+    return crossref.lookup(web, doi)

@@ -17,6 +17,12 @@ from tools.rules.duplicates import letters
 ORDER = ("CVF", "ECVA", "AAAI", "OpenReview", "Crossref", "BibTeX", "arXiv", "Semantic Scholar", "OpenAlex")
 """Who goes before whom: the publisher's own page, what the publisher deposited, what a person keeps, the preprint. A published
 venue and its year beat a preprint's; the last two are asked for contradictions alone."""
+PUBLISHED = re.compile(
+    r"journal reference:|\b(?:accepted|to appear|appear(?:s|ed|ing)? (?:in|at)|published|camera[- ]ready|oral|spotlight|poster"
+    r"|in proceedings|(?:in|at) press|presented)\b",
+    re.IGNORECASE,
+)
+"""What authors say on arXiv of a paper that is more than a preprint."""
 WORDS_TO_JUDGE = 4
 """From so many words on, a title without a capital after the first has lost them."""
 
@@ -30,6 +36,10 @@ class Facts:
     by: dict[str, str] = field(default_factory=dict)
     """Who says each field."""
     disagreements: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What to look at, beside disagreements."""
+    of_preprint: bool = False
+    """Whether venue and year are the preprint's."""
     missing: dict[str, str] = field(default_factory=dict)
     """Why a field couldn't be settled, for those that an entry has to have."""
 
@@ -48,7 +58,7 @@ def merge(found: Gathered, manifest: Manifest, stated: Stated) -> Facts:
     facts = Facts()
     _title(facts, records)
     _authors(facts, records)
-    _venue(facts, records, manifest, stated)
+    _venue(facts, found, records, manifest, stated)
     _year(facts, records, manifest, stated)
     if manifest.venues.get(facts.data.get("venue", "")) and manifest.venues[facts.data["venue"]].kind != "preprint":
         for name in ("volume", "number", "pages"):
@@ -64,6 +74,8 @@ def merge(found: Gathered, manifest: Manifest, stated: Stated) -> Facts:
 def _title(facts: Facts, records: list[Record]) -> None:
     said = _said(records, "title")
     kept = [pair for pair in said if keeps_case(pair[1])]
+    if said and not kept:
+        facts.notes.append(f"{said[0][0].source} gives the title without its capitals: compare it with the paper")
     _settle(facts, "title", kept or said, same=letters)
     if "title" not in facts.data:
         facts.missing["title"] = "no source gives a title"
@@ -88,18 +100,18 @@ def _authors(facts: Facts, records: list[Record]) -> None:
     facts.missing["authors"] = f"{partly.source} lists only some of them, and others" if partly else "no source names them"
 
 
-def _venue(facts: Facts, records: list[Record], manifest: Manifest, stated: Stated) -> None:
+def _venue(facts: Facts, found: Gathered, records: list[Record], manifest: Manifest, stated: Stated) -> None:
     named = [record for record in records if record.container]
     known = [(record, venue) for record in named if (venue := venue_of(record.container, manifest))]
     _settle(facts, "venue", known)
     if stated.venue:
         _state(facts, "venue", stated.venue)
     elif "venue" not in facts.data:
-        _without_venue(facts, records, manifest)
+        _without_venue(facts, found, records, manifest)
 
 
-def _without_venue(facts: Facts, records: list[Record], manifest: Manifest) -> None:
-    """Where no source names a venue that is known: it is a preprint only if nothing hints at more."""
+def _without_venue(facts: Facts, found: Gathered, records: list[Record], manifest: Manifest) -> None:
+    """Where no source names a venue that is known: it is a preprint only if nothing hints at more, and somebody would know."""
     published = [record for record in records if record.container and record.source not in CHECKS]
     if published:
         container = published[0].container
@@ -108,7 +120,9 @@ def _without_venue(facts: Facts, records: list[Record], manifest: Manifest) -> N
             f'"{container}" ({published[0].source}) is no venue of catalog.yaml{nearest(container, names)}; add it there'
         )
     elif hint := _hint(records, manifest):
-        facts.missing["venue"] = f"{hint}, but no publisher's record was found; give the paper's page or DOI, or confirm it"
+        facts.missing["venue"] = f"{hint}, but no publisher's record was found; give the paper's page or DOI"
+    elif any(record.source == "arXiv" for record in records) and not found.checked:
+        facts.missing["venue"] = "nobody who would know answered whether it was published since"
     elif (archive := _archive(manifest)) and (arxiv := next((record for record in records if record.arxiv), None)):
         facts.data["venue"], facts.by["venue"] = archive, arxiv.source
     else:
@@ -116,18 +130,21 @@ def _without_venue(facts: Facts, records: list[Record], manifest: Manifest) -> N
 
 
 def _hint(records: list[Record], manifest: Manifest) -> str | None:
-    """What hints at a publication: a check's venue, or the authors' own comment on arXiv."""
+    """What hints at a publication: a check's venue, a DOI, or the authors' own comment on arXiv."""
     for record in records:
-        if record.source in CHECKS and record.container and venue_of(record.container, manifest):
+        if record.source in CHECKS and record.container:
             return f'{record.source} has the venue "{record.container}"'
-        for venue in manifest.venues.values():
-            if venue.kind in ("conference", "journal", "workshop") and _names(record.comment or "", venue.short):
-                return f'the authors say "{record.comment}" on arXiv'
+        if record.doi:
+            return f"{record.source} has a DOI, {record.doi}"
+        if record.comment and (PUBLISHED.search(record.comment) or _names_a_venue(record.comment, manifest)):
+            return f'the authors say "{record.comment}" on arXiv'
     return None
 
 
-def _names(comment: str, venue: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(venue)}(?![a-z-])", comment) is not None
+def _names_a_venue(comment: str, manifest: Manifest) -> bool:
+    published = [venue for venue in manifest.venues.values() if venue.kind in ("conference", "journal", "workshop")]
+    names = [name for venue in published for name in (venue.short, venue.name, *(venue.aliases or ()))]
+    return re.search(rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?![a-zA-Z])", comment) is not None
 
 
 def _archive(manifest: Manifest) -> str | None:
@@ -137,8 +154,8 @@ def _archive(manifest: Manifest) -> str | None:
 def _year(facts: Facts, records: list[Record], manifest: Manifest, stated: Stated) -> None:
     """The year of the venue: first from the source that named the venue; of a preprint, arXiv's."""
     venue = manifest.venues.get(facts.data.get("venue", ""))
-    of_preprint = venue is not None and venue.kind == "preprint"
-    said = _said(records, "year", lambda record: record.preprint == of_preprint)
+    facts.of_preprint = venue is not None and venue.kind == "preprint"
+    said = _said(records, "year", lambda record: record.preprint == facts.of_preprint)
     said.sort(key=lambda pair: pair[0].source != facts.by.get("venue"))
     _settle(facts, "year", said)
     if stated.year:
@@ -149,7 +166,7 @@ def _year(facts: Facts, records: list[Record], manifest: Manifest, stated: State
 
 def _ids(facts: Facts, records: list[Record]) -> None:
     for name in ("arxiv", "doi"):
-        _settle(facts, name, [pair for pair in _said(records, name) if pair[0].source not in CHECKS], same=str.lower)
+        _settle(facts, name, _said(records, name), same=str.lower)
     ids = {name: facts.data.pop(name) for name in ("arxiv", "doi") if name in facts.data}
     if ids:
         facts.data["ids"] = ids

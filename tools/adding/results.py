@@ -15,9 +15,12 @@ from tools.rules.results import STRENGTH
 from tools.schema import Protocol
 
 PAIR = re.compile(r",(?=\s*[a-z_]+=)")
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
+NUMBER = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 WHOLE = {"input_size", "images", "epochs", "batch", "devices"}
 NUMBERS = {"value", "sd"}
+VOCABULARIES = {"metric": "metrics", "backbone": "backbones", "pretraining": "pretraining", "extra": "extras"} | {
+    "test_time": "test_time"
+}
 LISTS = {"extra", "test_time", "runs"}
 FIELDS = [*Protocol.model_fields, "note", "source", "url"]
 EXAMPLE = 'dataset=cub-200-2011,value=91.7,backbone=vit-b-16,source="Table 3"'
@@ -30,10 +33,21 @@ def read_result(text: str, manifest: Manifest) -> dict[str, Any]:
         if name not in given:
             what = {"source": "where the value was read, such as source=abstract or source=Table 3"}.get(name, f"{name}=…")
             raise Refusal(f'"{text}" lacks {what}; expected such as {EXAMPLE}')
+    if given["source"].partition(":")[0].strip() == "seed-list":
+        raise Refusal("source=seed-list is for the list that the catalog started from; say where you read the value")
     read = {name: _value(name, value, text) for name, value in given.items() if name not in ("source", "url")}
     read.setdefault("metric", _metric(given["dataset"], manifest.leaderboards))
+    _refuse_unknown_words(read, manifest)
     result = {name: read[name] for name in [*Protocol.model_fields, "note"] if name in read}
     return result | {"sources": [_source(given, read["value"])]}
+
+
+def _refuse_unknown_words(read: Mapping[str, Any], manifest: Manifest) -> None:
+    for name, vocabulary in VOCABULARIES.items():
+        known = getattr(manifest, vocabulary)
+        for word in [read[name]] if isinstance(read.get(name), str) else read.get(name, ()):
+            if word not in known:
+                raise Refusal(f'no "{word}" among the {vocabulary} of catalog.yaml{nearest(word, known)}')
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -53,7 +67,7 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _value(name: str, value: str, text: str) -> Any:
     if name in WHOLE:
-        if not value.isdecimal():
+        if not re.fullmatch("[1-9][0-9]*", value):
             raise Refusal(f'found {name}={value} in "{text}", expected a whole number')
         return int(value)
     if name in NUMBERS:

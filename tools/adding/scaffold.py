@@ -36,12 +36,7 @@ def scaffold(root: Path, entry_id: str, entry: Mapping[str, Any]) -> list[Path]:
 
     Raises Refusal where a file stands in the way, where the id can't be a module's name, or where they can't be written.
     """
-    module = module_name(entry_id)
-    files = {
-        "method.py.j2": root / "implementations" / f"{module}.py",
-        "test.py.j2": root / "tests" / "implementations" / f"test_{module}.py",
-    }
-    refuse_what_stands_there([*files.values(), root / "implementations" / module], root)
+    files = planned(root, entry_id)
     told = _told(root, entry_id, entry)
     with ExitStack() as undo:
         for template, file in files.items():
@@ -49,6 +44,17 @@ def scaffold(root: Path, entry_id: str, entry: Mapping[str, Any]) -> list[Path]:
             undo.callback(file.unlink)
         undo.pop_all()
     return list(files.values())
+
+
+def planned(root: Path, entry_id: str) -> dict[str, Path]:
+    """The files that would be written, each by its template. Raises Refusal as `scaffold` does, and writes nothing."""
+    module = module_name(entry_id)
+    files = {
+        "method.py.j2": root / "implementations" / f"{module}.py",
+        "test.py.j2": root / "tests" / "implementations" / f"test_{module}.py",
+    }
+    refuse_what_stands_there([*files.values(), root / "implementations" / module], root)
+    return files
 
 
 def _write(file: Path, text: str, root: Path) -> None:

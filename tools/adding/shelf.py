@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from tools.adding.people import same_people
 from tools.adding.record import Refusal
 from tools.adding.titles import SAME_FROM, same_title, score
-from tools.draft import Draft, read_all
+from tools.draft import MANIFEST, Draft, read_all
 from tools.problems import Problem
 from tools.reading import Document, Refused, from_text
 from tools.rules import check
@@ -20,19 +22,47 @@ from tools.rules.duplicates import letters
 from tools.schema import Paper
 from tools.schema_errors import schema_problems
 
+LONGEST_WAIT = 60
+"""Seconds for which another run may hold the catalog."""
+
 
 class Shelf:
     """The catalog below a folder. Raises Refusal where it isn't valid as it is."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.draft = read_all(root)
+        self._read()
+
+    def _read(self) -> None:
+        self.stamp = self._stamp()
+        self.draft = read_all(self.root)
         problems = [problem for problem in (*self.draft.problems, *check(self.draft)) if problem.level == "error"]
         if problems or self.draft.manifest is None:
             raise Refusal(
                 f"the catalog isn't valid as it is ({len(problems)} error{'s' * (len(problems) != 1)}, the first: {problems[0]});"
                 " mend that first: make check"
             )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While nobody else adds a paper, and with what others have written since it was read. Raises Refusal."""
+        lock = self.root / "build" / "add_paper.lock"
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock, timeout=LONGEST_WAIT):
+                if self._stamp() != self.stamp:
+                    self._read()
+                yield
+                self.stamp = self._stamp()
+        except Timeout:
+            raise Refusal(
+                f"another add_paper has been writing for {LONGEST_WAIT} s ({lock}); try again when it is done"
+            ) from None
+
+    def _stamp(self) -> list[tuple[str, int, int]]:
+        """What tells whether a file of the catalog has changed."""
+        files = [self.root / MANIFEST, *(self.root / "catalog").glob("*/*.yaml")]
+        return sorted((str(file), stat.st_mtime_ns, stat.st_size) for file in files if (stat := file.stat()))
 
     def document(self, entry_id: str) -> Document:
         """The file of a paper's entry."""

@@ -48,6 +48,7 @@ CHECKS: Collection[Callable[[Draft], Iterable[Problem]]] = (
     form.link_exceptions,
     form.characters_of_texts,
     form.latex,
+    form.todo,
     form.author_form,
     form.title_case,
     form.summary_length,

@@ -16,6 +16,7 @@ from tools.trust import LEVELS
 
 LATEX = re.compile(r"\\[A-Za-z\"'`^~=.&%$#_{}]+|\$[^$\s](?:[^$]*[^$\s])?\$|[{}]|``|''|(?<=\w)--+(?=\w)")
 NOT_ONE_PERSON = re.compile(r",(?! (?:[JS]r\.?|I{2,3}|IV)$)|[;\d@&]|\band\b.|\b(?:others|et al)\b", re.IGNORECASE)
+TO_DO = re.compile(r"(?<![\w-])(?:TODO|FIXME|TBD|XXX)(?![\w-])")
 SENTENCE_END = re.compile(r"[.!?…](?=\s|$)")
 HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 PAGES = re.compile(r"(?!pp?\.)[^-–—\s]+(?:-[^-–—\s]+)?")
@@ -155,6 +156,20 @@ def latex(draft: Draft) -> Iterator[Problem]:
             if text and (found := LATEX.search(text)):
                 message = f'found "{found[0]}", which only LaTeX understands; write the characters themselves'
                 yield document.problem(location, message, "text-latex")
+
+
+@rule("text-todo")
+def todo(draft: Draft) -> Iterator[Problem]:
+    """A TODO, FIXME, TBD or XXX in an entry's text.
+
+    What isn't known yet is left out, and shown as unknown; a mark for later would be published.
+    Write the text, or remove the field.
+    """
+    for document, _, _ in draft.all(*draft.entries):
+        for number, line in enumerate(document.text.split("\n") if TO_DO.search(document.text) else (), 1):
+            if found := TO_DO.search(line.partition(" #")[0]):
+                message = f'found "{found[0]}"; write what is to be said, or leave it out'
+                yield Problem(document.path, number, found.start() + 1, "", message, "text-todo")
 
 
 @rule("author-form", "warning")

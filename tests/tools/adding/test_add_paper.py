@@ -20,6 +20,7 @@ import pytest
 from tests.tools.adding import answers
 from tests.tools.adding.answers import ARXIV, DOI
 from tools import add_paper
+from tools.adding.adder import Adder
 from tools.adding.web import Web
 from tools.catalog import ROOT, load
 
@@ -97,6 +98,19 @@ def test_an_id_becomes_a_complete_valid_entry_in_one_command(add, known, catalog
     assert f"{ARXIV}: added: catalog/papers/kestrelnet.yaml" in capsys.readouterr().out
 
 
+def test_a_word_that_is_given_twice_stands_once(add, known, catalog):
+    assert add(ARXIV, *SAID, "--approach", "attention") == 0
+    assert load(catalog)[0].papers["kestrelnet"].approaches == ["attention"]
+
+
+def test_an_entry_that_somebody_else_wrote_meanwhile_is_not_replaced(add, known, catalog, monkeypatch, capsys):
+    check, theirs = Adder._check, ENTRY.replace("TODAY", "2026-01-01")
+    monkeypatch.setattr(Adder, "_check", lambda self, outcome: (check(self, outcome), entry_of(catalog).write_text(theirs)))
+    assert add(ARXIV, *SAID) == 1
+    assert "kestrelnet.yaml was written by somebody else meanwhile; nothing was written" in capsys.readouterr().err
+    assert entry_of(catalog).read_text() == theirs
+
+
 @pytest.mark.parametrize("asked", [f"arXiv:{ARXIV}v1", f"https://arxiv.org/pdf/{ARXIV}v2", DOI, f"https://doi.org/{DOI}"])
 def test_an_id_or_address_of_any_form_gives_the_same_entry(add, known, catalog, asked):
     assert add(asked, *SAID) == 0
@@ -109,7 +123,7 @@ def test_what_nobody_said_is_named_all_at_once_with_suggestions_and_nothing_is_w
     said = capsys.readouterr().err
     assert f"{ARXIV}: the entry isn't complete, and nothing was written" in said
     assert [line.split(":")[0] for line in said.splitlines() if re.match("  [a-z]", line)] == ["  approaches", "  summary", "  results"]
-    assert '  | title: "KestrelNet: A Transformer for Small Falcons"' in said
+    assert '    1 | title: "KestrelNet: A Transformer for Small Falcons"' in said
     assert 'note: --approach attention suggests itself: "attend" in the abstract' in said
     assert "note: the authors name their code: --code https://github.com/ada/kestrel" in said
     assert files(catalog) == before
@@ -188,7 +202,7 @@ def test_an_id_that_another_paper_has_is_told_and_nothing_of_it_is_changed(add, 
     assert files(catalog) == before
 
 
-@pytest.mark.parametrize("wrong", ["../../escaped", "Kestrel", "a b", "-x", "a--b", "x\n", "$(touch x)", "/tmp/x"])
+@pytest.mark.parametrize("wrong", ["x" * 400, "../../escaped", "Kestrel", "a b", "-x", "a--b", "x\n", "$(touch x)", "/tmp/x"])
 def test_an_id_that_cannot_be_a_files_name_is_refused(add, known, catalog, capsys, wrong):
     before = files(catalog)
     assert add(ARXIV, *SAID, f"--id={wrong}") == 1
@@ -243,6 +257,67 @@ def test_an_entry_whose_id_is_another_papers_is_not_updated(add, catalog, servic
     assert add("kestrel", "--update") == 1
     assert "arXiv has another title than the entry:" in capsys.readouterr().err
     assert files(catalog) == before
+
+
+def test_an_id_that_an_entry_has_and_that_is_another_papers_updates_nothing(add, catalog, services, capsys):
+    services.serve("export.arxiv.org", "/api/query", answers.atom({"id": "2103.00010", "title": "Owls at Night"}))
+    services.serve("api.semanticscholar.org", "/graph/v1/paper/ARXIV:2103.00010", status=404)
+    services.serve("api.openalex.org", "/works/doi:10.48550/arXiv.2103.00010", status=404)
+    before = files(catalog)
+    assert add("2103.00010", "--update") == 1
+    assert 'the entry: "Kestrel: Hovering Attention' in capsys.readouterr().err
+    assert files(catalog) == before
+
+
+def test_a_doi_in_capitals_is_the_same_doi(add, catalog, tmp_path, capsys):
+    text = BIBTEX.replace("year={2021}", "year={2021}, doi={10.1234/ICB.2021.1}").replace("{KestrelNet}: A Transformer for Small Falcons", "Hovering Attention for Fine-Grained Recognition").replace("Tern", "Sperber")
+    (tmp_path / "k.bib").write_text("\ufeff" + text, encoding="utf-8")
+    assert add(str(tmp_path / "k.bib"), "--offline", *SAID) == 1
+    assert "kestrel.yaml is of this paper already (same DOI" in capsys.readouterr().err
+
+
+def test_update_tells_another_venue_and_replaces_nothing_even_where_it_is_stated(add, known, catalog, capsys):
+    entry_of(catalog).write_text(ENTRY.replace("TODAY", "2026-01-01").replace("venue: cvpr", "venue: arxiv").replace("year: 2021", "year: 2020"), encoding="utf-8")
+    before = files(catalog)
+    assert add(ARXIV, "--update") == 0
+    said = capsys.readouterr()
+    assert "kestrelnet.yaml unchanged" in said.out
+    assert "disagreement: venue: the entry has arxiv, Crossref cvpr; the entry was kept" in said.err
+    assert add(ARXIV, "--update", "--venue", "cvpr") == 1
+    assert "the entry has another venue, and --update replaces nothing: change it by hand" in capsys.readouterr().err
+    assert add("kestrelnet", "--update", "--id", "other") == 1
+    assert "the entry's id is kestrelnet" in capsys.readouterr().err
+    assert files(catalog) == before
+
+
+def test_a_preprints_venue_is_no_disagreement_with_the_publications(add, catalog, tmp_path, capsys):
+    (tmp_path / "k.bib").write_text("@misc{k, title={Kestrel: Hovering Attention for Fine-Grained Recognition}, author={Falk, Ada and Sperber, Bo}, year={2020}, eprint={2103.00010}, archivePrefix={arXiv}}", encoding="utf-8")
+    assert add(str(tmp_path / "k.bib"), "--offline", "--update") == 0
+    assert "disagreement" not in capsys.readouterr().err
+
+
+def test_the_same_repository_is_no_second_link(add, catalog):
+    assert add("kestrel", "--update", "--offline", "--code", "https://code.example/kestrel.git/") == 0
+    assert len(load(catalog)[0].papers["kestrel"].links) == 2
+
+
+def test_what_somebody_changed_meanwhile_is_not_overwritten(add, known, catalog, monkeypatch, capsys):
+    file = entry_of(catalog)
+    file.write_text(ENTRY.replace("TODAY", "2026-01-01").replace('pages: "10-19"\n', ""), encoding="utf-8")
+    theirs = file.read_text(encoding="utf-8").replace("KestrelNet attends", "It attends")
+    check = Adder._check
+    monkeypatch.setattr(Adder, "_check", lambda self, outcome: (check(self, outcome), file.write_text(theirs, encoding="utf-8")))
+    assert add(ARXIV, "--update") == 1
+    assert "kestrelnet.yaml was written by somebody else meanwhile; nothing was written" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == theirs
+
+
+def test_two_runs_at_once_add_a_paper_once(catalog, tmp_path):
+    (tmp_path / "k.bib").write_text(BIBTEX, encoding="utf-8")
+    command = [sys.executable, "tools/add_paper.py", str(tmp_path / "k.bib"), "--offline", "--root", str(catalog), *SAID]
+    runs = [subprocess.Popen([*command, "--id", name], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for name in ("one", "two", "three")]
+    assert sorted(run.wait() for run in runs) == [0, 1, 1]
+    assert len(load(catalog)[0].papers) == 3
 
 
 def test_an_entrys_id_alone_asks_for_nothing(add, catalog, capsys):
@@ -358,7 +433,7 @@ def test_a_killed_run_leaves_whole_files_alone(catalog, tmp_path):
     command = [sys.executable, "tools/add_paper.py", str(tmp_path / "many.bib"), "--offline", "--root", str(catalog)]
     command += ["--approach", "attention", "--no-results", "None entered yet."]
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while len(files(catalog)) < 6:
+    while len(list((catalog / "catalog/papers").glob("*.yaml"))) < 6:
         assert running.poll() is None
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
@@ -368,10 +443,15 @@ def test_a_killed_run_leaves_whole_files_alone(catalog, tmp_path):
     assert 6 <= len(found.papers) < 200
 
 
+def interruptible() -> None:
+    """A shell's background job ignores Ctrl-C, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_is_answered_in_one_line(catalog, services):
     services.serve("export.arxiv.org", "/api/query", answers.atom(), delay=5)
     command = [sys.executable, "tools/add_paper.py", ARXIV, "--root", str(catalog), "--mirror", services.address]
-    running = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"XDG_CACHE_HOME": str(catalog / ".cache")}, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"XDG_CACHE_HOME": str(catalog / ".cache")}, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible)
     while not services.requests:
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
@@ -379,6 +459,19 @@ def test_ctrl_c_is_answered_in_one_line(catalog, services):
     assert running.returncode == 130
     assert said.splitlines()[-1] == "Stopped. What was written before is whole; nothing was written of the rest."
     assert "Traceback" not in said
+
+
+def test_whoever_reads_the_output_may_stop_reading(catalog):
+    command = f"{sys.executable} tools/add_paper.py nonsense --offline --json --root {catalog} | true; exit ${{PIPESTATUS[0]}}"
+    run = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(("variable", "value"), [("SSL_CERT_FILE", "/nowhere/certificates.pem"), ("HTTPS_PROXY", "gopher://nowhere")])
+def test_settings_of_the_network_that_cannot_be_used_are_told(catalog, variable, value):
+    run = outside(catalog, ARXIV, **{variable: value})
+    assert run.returncode == 2
+    assert "the network's settings in the environment (proxies, certificates) can't be used" in run.stderr
 
 
 def test_a_python_without_the_packages_is_told_how_to_get_them():
@@ -402,6 +495,25 @@ def test_scaffold_starts_an_implementation_and_does_not_claim_that_there_is_one(
     assert [problem.rule for problem in problems if problem.path.endswith("kestrel.yaml")] == ["implementation-unlisted"]
 
 
+def test_an_implementation_that_stands_in_the_way_is_told_before_anything_is_written(add, known, catalog, capsys):
+    (catalog / "implementations").mkdir()
+    (catalog / "implementations/kestrelnet.py").write_text("# Mine.", encoding="utf-8")
+    before = files(catalog)
+    assert add(ARXIV, *SAID, "--scaffold") == 1
+    assert "implementations/kestrelnet.py" in capsys.readouterr().err
+    assert files(catalog) == before
+    assert add("kestrel", "--scaffold", "--dry-run") == 0
+    assert "kestrel.yaml would be scaffolded" in capsys.readouterr().out
+    assert not (catalog / "implementations/kestrel.py").exists()
+
+
+def test_scaffold_goes_with_an_update_that_has_nothing_to_add(add, catalog):
+    for folder in ("implementations", "tests/implementations"):
+        (catalog / folder).mkdir(parents=True)
+    assert add("kestrel", "--update", "--scaffold", "--offline") == 0
+    assert (catalog / "implementations/kestrel.py").is_file()
+
+
 # --------------------------------------------------------------------------------------------------------- at a terminal
 
 
@@ -409,7 +521,7 @@ def at_terminal(catalog: Path, address: str, lines: list[str], *arguments: str) 
     """The command at a terminal at which somebody types these lines, each after the question before it; what was shown."""
     command = [sys.executable, "tools/add_paper.py", *arguments, "--root", str(catalog), "--mirror", address]
     main, other = pty.openpty()
-    environment = os.environ | {"XDG_CACHE_HOME": str(catalog / ".cache"), "TERM": "dumb", "COLUMNS": "200"}
+    environment = os.environ | {"XDG_CACHE_HOME": str(catalog / ".cache"), "TERM": "dumb", "COLUMNS": "200", "LINES": "50"}
     running = subprocess.Popen(command, cwd=ROOT, stdin=other, stdout=other, stderr=other, env=environment, start_new_session=True)
     os.close(other)
     shown, waiting = "", list(lines)
@@ -442,8 +554,9 @@ def test_a_terminal_is_asked_for_what_is_missing_with_suggestions(catalog, servi
 
 def test_whoever_says_no_at_the_end_has_written_nothing(catalog, services, known):
     before = files(catalog)
-    shown, code = at_terminal(catalog, services.address, ["", "", "-", "", "n"], ARXIV, *SAID)
+    shown, code = at_terminal(catalog, services.address, ["", "", "-", "n"], ARXIV, *SAID, "--code", "https://github.com/ada/kestrel")
     assert code == 1, shown
+    assert "The authors' code" not in shown
     assert "Write catalog/papers/kestrelnet.yaml?" in shown
     assert "nothing was written, as you wished" in shown
     assert files(catalog) == before

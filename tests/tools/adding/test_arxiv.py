@@ -232,6 +232,7 @@ def test_a_comment_that_withdraws(comment):
         (None, "We withdraw labels that annotators doubt."),
         (None, "In this paper, samples are withdrawn from the batch. This work was supported by seeds."),
         (None, "Withdrawal of nutrients is seen in this paper."),
+        (None, "Lakes are drained. Withdrawn water is measured."),
         (None, "The drug was withdrawn due to side effects; this paper asks why."),
         ("Withdrawn from ICCV 2019 and accepted by CVPR 2020", None),
         ("12 pages, 3 figures", "A plain abstract."),

@@ -18,14 +18,14 @@ DOI = "10.5555/x"
 def crossref(services, web):
     """Looks up a DOI in an answer that is a file, or whose message is given by its fields."""
 
-    def look(content=None, doi=DOI, *, email=None, **message):
+    def look(content=None, doi=DOI, **message):
         answer = (
             Path("crossref", content)
             if content
             else {"message": {"DOI": doi.lower()} | {k.replace("_", "-"): v for k, v in message.items()}}
         )
         services.serve(HOST, f"/works/{quote(doi)}", answer)
-        return lookup(web, doi, email)
+        return lookup(web, doi)
 
     return look
 
@@ -67,9 +67,10 @@ def test_a_doi_is_encoded_whole(services, crossref, doi, path):
     assert services.requests[0].path == path
 
 
-def test_an_email_address_brings_the_request_into_the_polite_pool(services, crossref):
-    crossref(title=["x"], email="ada@example.org")
-    crossref(title=["x"])
+def test_an_email_address_brings_the_request_into_the_polite_pool(services, new_web):
+    services.serve(HOST, f"/works/{DOI}", {"message": {}})
+    lookup(new_web(email="ada@example.org"), DOI)
+    lookup(new_web(), DOI)
     assert [asked.query for asked in services.requests] == [{"mailto": "ada@example.org"}, {}]
 
 
@@ -226,6 +227,7 @@ def test_a_notice_short_of_retraction_is_a_doubt(crossref):
 def test_a_preprint_is_told_with_the_paper_that_came_of_it(crossref):
     record = crossref(
         type="posted-content",
+        container_title=["The Nest of Preprints"],
         title=["x"],
         author=[{"family": "Wren"}],
         relation={"is-preprint-of": [{"id-type": "doi", "id": "10.5555/p"}]},

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.adding.entry import Words, missing, new_entry, updated
-from tools.adding.merge import Facts
+from tools.adding.merge import Facts, Stated
 from tools.adding.record import Refusal
 from tools.catalog import ROOT
 from tools.comments import read_comments
@@ -63,7 +63,7 @@ def test_update_fills_what_is_missing_and_keeps_what_is_there():
     held = KNOWN | {"name": "Mine", "links": [{"kind": "paper", "url": "https://arxiv.org/abs/2011.00001"}], "approaches": ["attention"], "summary": SUMMARY, "no_results": "None."}
     found = facts(title="Other", year=2020, volume="3", pages="1-2", ids={"arxiv": "2011.00001", "doi": "10.1/x"}, links=[{"kind": "paper", "url": "https://doi.org/10.1/x"}])
     found.by = {"title": "Crossref", "year": "Crossref"}
-    data, against = updated(held, found, Words(name="Theirs", approaches=("transformer", "attention")))
+    data, against = updated(held, found, Words(approaches=("transformer", "attention")), Stated())
     assert data == held | {
         "volume": "3",
         "pages": "1-2",
@@ -77,16 +77,29 @@ def test_update_fills_what_is_missing_and_keeps_what_is_there():
     ]
 
 
+def test_capitals_and_accents_alone_are_no_disagreement():
+    assert updated(KNOWN | {"title": "KESTRELS"}, facts(), Words(), Stated())[1] == []
+
+
 def test_a_reason_why_there_are_no_results_is_not_overruled():
     result = {"dataset": "d", "metric": "top-1", "value": 90, "sources": [{"from": "paper", "value": 90}]}
     with pytest.raises(Refusal, match=r'says why it has no results \("None yet\."\); if it has some now, remove that by hand'):
-        updated(KNOWN | {"no_results": "None yet."}, facts(), Words(results=(result,)))
+        updated(KNOWN | {"no_results": "None yet."}, facts(), Words(results=(result,)), Stated())
 
 
-@pytest.mark.parametrize("words", [Words(summary="Another text. It differs."), Words(no_results="Never.")])
-def test_update_replaces_no_text(words):
+@pytest.mark.parametrize(
+    ("words", "stated"),
+    [
+        (Words(summary="Another text. It differs."), Stated()),
+        (Words(no_results="Never."), Stated()),
+        (Words(name="Other"), Stated()),
+        (Words(), Stated(venue="iccv")),
+        (Words(), Stated(year=2019)),
+    ],
+)
+def test_update_replaces_nothing_whatever_is_stated(words, stated):
     with pytest.raises(Refusal, match="--update replaces nothing"):
-        updated(KNOWN | {"summary": SUMMARY, "results": [{"dataset": "d", "value": 1}]}, facts(), words)
+        updated(KNOWN | {"name": "K", "summary": SUMMARY, "results": [{"dataset": "d", "value": 1}]}, facts(), words, stated)
 
 
 # -------------------------------------------------------------------------------------------------------------- round trip
@@ -146,8 +159,8 @@ def test_update_loses_no_field_and_no_comment(file, found, said, comments):
         written.append(f"# {text}".rstrip())
         lines[number] = f"{indent}{written[-1]}\n{lines[number]}"
     document = from_text("\n".join(lines), file.name)
-    said = Words(name=said.name, code=said.code, results=() if "no_results" in document.data else said.results)
-    data, _ = updated(document.data, found, said)
+    said = Words(name=document.data.get("name"), code=said.code, results=() if "no_results" in document.data else said.results)
+    data, _ = updated(document.data, found, said, Stated())
     text = write(data, Paper, read_comments(document))
     after = from_text(text, file.name).data
     assert sorted(line.strip() for line in text.split("\n") if line.strip().startswith("#")) == sorted(written)

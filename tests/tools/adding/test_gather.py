@@ -79,6 +79,26 @@ def test_a_bibtex_record_without_an_id_asks_nobody(web, services):
     assert services.requests == []
 
 
+def test_a_publishers_page_is_read_and_the_arxiv_id_on_it_followed(services, web):
+    page = "https://openaccess.thecvf.com/content/CVPR2021/html/Falk_KestrelNet_CVPR_2021_paper.html"
+    tags = {"title": TITLE, "author": "Falk, Ada", "publication_date": "2021", "conference_title": "Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition", "firstpage": "10", "lastpage": "19"}
+    html = "".join(f'<meta name="citation_{name}" content="{value}">' for name, value in tags.items())
+    html += f'<meta name="citation_author" content="Tern, Bo">[<a href="http://arxiv.org/abs/{ARXIV}">arXiv</a>]'
+    services.serve("openaccess.thecvf.com", "/content/CVPR2021/html/Falk_KestrelNet_CVPR_2021_paper.html", f"<html><head>{html}</html>")
+    services.serve("export.arxiv.org", "/api/query", answers.atom())
+    services.serve("api.semanticscholar.org", f"/graph/v1/paper/ARXIV:{ARXIV}", status=404)
+    services.serve("api.openalex.org", f"/works/doi:10.48550/arXiv.{ARXIV}", status=404)
+    found = gather(Asked("x", page=page), web, {})
+    assert sources(found) == ["CVF", "arXiv"]
+    assert (found.records[0].pages, found.records[0].authors, found.records[0].links[0]) == ("10-19", AUTHORS, ("paper", page))
+
+
+def test_a_list_of_authors_that_breaks_off_is_held_against_as_many_as_it_names(play, web):
+    play(arxiv=answers.atom({"authors": (*AUTHORS, "Cy Strix", "Di Bubo", "Ed Merl")}))
+    record = Record(source="BibTeX", where="k.bib:1", title=TITLE, authors=AUTHORS[:1], complete=False, arxiv=ARXIV)
+    assert "arXiv" in sources(gather(of_record(record), web, {}))
+
+
 OTHER = {"title": "Owls at Night", "authors": ("Cy Strix", "Di Bubo")}
 
 
@@ -128,6 +148,25 @@ def test_a_checks_lead_to_another_paper_is_left_out_and_told(play, web):
     assert found.notes[0].startswith(f"Semantic Scholar names {DOI}, which was left out: Crossref has another title than arXiv:")
 
 
+def test_a_retraction_that_a_check_knows_is_told_first(play, web):
+    play(scholar=None, openalex=answers.openalex(is_retracted=True))
+    found = gather(Asked("x", arxiv=ARXIV), web, {})
+    assert found.notes[0].startswith("OpenAlex says that the paper was withdrawn:")
+
+
+def test_a_withdrawn_preprint_of_a_published_paper_is_left_out(play, web):
+    play(arxiv=answers.atom({"comment": "This paper has been withdrawn by the authors"}))
+    found = gather(Asked("x", doi=DOI), web, {})
+    assert sources(found) == ["Crossref", "Semantic Scholar"]
+    assert f"Semantic Scholar names {ARXIV}, which was left out: it was withdrawn" in found.notes[0]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_check_that_answers_is_a_check_be_it_that_it_knows_nothing(play, web, known):
+    play(**{} if known else {"scholar": None, "openalex": None})
+    assert gather(Asked("x", arxiv=ARXIV), web, {}).checked
+
+
 def test_a_check_that_speaks_of_another_paper_is_left_aside_and_told(play, web):
     play(scholar=answers.scholar(title="Owls at Night"), openalex=None)
     found = gather(Asked("x", arxiv=ARXIV), web, {})
@@ -168,7 +207,7 @@ def test_checks_that_are_too_busy_are_asked_once_and_told(play, web, services, w
     found = gather(Asked("x", arxiv=ARXIV), web, {})
     assert sources(found) == ["arXiv"]
     assert [note.split(":")[0] for note in found.notes] == ["not cross-checked by Semantic Scholar", "not cross-checked by OpenAlex"]
-    assert (len(services.requests), waits) == (3, [])
+    assert (len(services.requests), waits, found.checked) == (3, [], False)
 
 
 def test_a_version_that_was_asked_for_is_told_with_the_newest(play, web):

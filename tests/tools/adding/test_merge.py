@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +23,7 @@ SCHOLAR = replace(CROSSREF, source="Semantic Scholar")
 
 
 def facts_of(*records: Record, venue: str | None = None, year: int | None = None) -> Facts:
-    return merge(Gathered(Asked("x"), list(records)), MANIFEST, Stated(venue, year))
+    return merge(Gathered(Asked("x"), list(records), checked=True), MANIFEST, Stated(venue, year))
 
 
 def test_a_published_venue_and_its_year_beat_the_preprint_whoever_answers_first():
@@ -40,16 +39,55 @@ def test_a_preprint_alone_is_of_arxiv_and_of_its_year():
     assert "pages" not in facts.data
 
 
-@pytest.mark.parametrize("comment", ["Accepted by CVPR 2021", "ICCV'21 (oral)", "To appear in AAAI"])
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "Accepted by CVPR 2021",
+        "ICCV'21",
+        "To appear in AAAI",
+        "ECCV-2020",
+        "MM'20",
+        "ACM Multimedia",
+        "IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+        "journal reference: Pattern Recognition 110 (2021) 107",
+        "accepted at NeurIPS",
+        "PRICAI 2021 (oral)",
+    ],
+)
 def test_a_hint_at_a_publication_leaves_the_venue_open(comment):
     facts = facts_of(replace(ARXIV, comment=comment))
     assert "venue" not in facts.data
-    assert facts.missing["venue"] == f'the authors say "{comment}" on arXiv, but no publisher\'s record was found; give the paper\'s page or DOI, or confirm it'
+    assert facts.missing["venue"] == f'the authors say "{comment}" on arXiv, but no publisher\'s record was found; give the paper\'s page or DOI'
 
 
-@pytest.mark.parametrize("comment", ["10 pages, 3 figures", "Better than CVPRlike methods", "accepted to a MMultimedia venue"])
+@pytest.mark.parametrize("comment", ["10 pages, 3 figures", "Better than CVPRlike methods", "a MMultimedia dataset", "code will appear"])
 def test_other_comments_are_no_hint(comment):
     assert facts_of(replace(ARXIV, comment=comment)).data["venue"] == "arxiv"
+
+
+def test_a_preprint_whose_publication_nobody_could_tell_of_has_no_venue():
+    facts = merge(Gathered(Asked("x"), [ARXIV], checked=False), MANIFEST, Stated())
+    assert facts.missing["venue"] == "nobody who would know answered whether it was published since"
+
+
+@pytest.mark.parametrize("record", [replace(ARXIV, doi="10.1109/x"), replace(SCHOLAR, container="Unheard-of Letters")])
+def test_a_doi_or_any_venue_at_a_check_is_a_hint(record):
+    facts = facts_of(ARXIV, record)
+    assert "venue" not in facts.data
+    assert "but no publisher's record was found" in facts.missing["venue"]
+
+
+def test_a_title_that_no_source_has_with_its_capitals_is_told():
+    facts = facts_of(replace(BIBTEX, title="Kestrels: a transformer for small falcons"))
+    assert facts.notes == ["BibTeX gives the title without its capitals: compare it with the paper"]
+
+
+def test_the_publishers_page_goes_before_crossref_bibtex_and_arxiv():
+    pages = {record.source: replace(record, title=f"{TITLE} ({record.source})") for record in (ARXIV, BIBTEX, CROSSREF, CVF)}
+    left = list(pages.values())
+    for source in ("CVF", "Crossref", "BibTeX", "arXiv"):
+        assert facts_of(*left).data["title"] == f"{TITLE} ({source})"
+        left.remove(pages[source])
 
 
 def test_a_checks_venue_is_a_hint_and_never_a_fact():
@@ -120,5 +158,17 @@ def test_without_any_page_the_doi_leads_to_the_paper():
     assert facts_of(CROSSREF).data["links"] == [{"kind": "paper", "url": "https://doi.org/10.1109/x"}]
 
 
-def test_a_preprints_volume_is_none_of_the_papers(tmp_path: Path):
-    assert "volume" not in facts_of(replace(ARXIV, volume="abs/2011.00001")).data
+def test_a_preprints_volume_is_none_of_the_papers():
+    assert "volume" not in facts_of(replace(ARXIV, volume="abs/2011.00001"), CROSSREF).data
+
+
+def test_the_year_is_first_that_of_the_source_that_knows_the_venue():
+    facts = facts_of(replace(CROSSREF, container="Unheard-of Letters", year=2020), BIBTEX)
+    assert (facts.data["venue"], facts.data["year"]) == ("cvpr", 2021)
+    assert facts.disagreements == ["year: 2021 (BibTeX) was taken, against 2020 (Crossref)"]
+
+
+def test_another_doi_at_a_check_is_told():
+    assert facts_of(CROSSREF, replace(SCHOLAR, doi="10.1109/y")).disagreements == [
+        "doi: 10.1109/x (Crossref) was taken, against 10.1109/y (Semantic Scholar)"
+    ]

@@ -302,7 +302,8 @@ def test_openreviews_withdrawn_submission_is_told_and_has_no_venue(openreview):
     ],
 )
 def test_what_openreviews_conference_did_not_accept_has_no_venue(openreview, venue, venue_id):
-    record = openreview(title="Nests", authors=["Ada Wren"], venue=venue, venueid=venue_id)
+    bibtex = "@inproceedings{x, title={Nests}, author={Ada Wren}, booktitle={Submitted to The Twelfth Nest}, year={2024}}"
+    record = openreview(title="Nests", authors=["Ada Wren"], venue=venue, venueid=venue_id, _bibtex=bibtex)
     assert (record.preprint, record.container, record.withdrawn) == (True, None, None)
     assert record.doubts == (f'OpenReview has it as "{venue or venue_id}": not accepted there, or not yet.',)
 

@@ -19,12 +19,12 @@ def manifest(tree: Path) -> Manifest:
 
 
 def test_a_result_takes_the_leaderboards_metric_and_keeps_its_digits(manifest):
-    result = read_result('dataset=feathers,value=91.70,backbone=vit-b-16,input_size=448,source="Table 3, row 2"', manifest)
+    result = read_result('dataset=feathers,value=91.70,backbone=nest-50,input_size=448,source="Table 3, row 2"', manifest)
     assert result == {
         "dataset": "feathers",
         "metric": "top-1",
         "value": 91.7,
-        "backbone": "vit-b-16",
+        "backbone": "nest-50",
         "input_size": 448,
         "sources": [{"from": "paper", "locator": "Table 3, row 2", "value": 91.7}],
     }
@@ -46,8 +46,8 @@ def test_a_source_is_a_place_in_the_paper_unless_it_says_who_states_it(manifest,
 
 
 def test_lists_are_joined_by_plus_and_none_is_the_empty_one(manifest):
-    result = read_result("dataset=feathers,value=91,extra=none,test_time=flip+multi-crop,runs=90.5+91.5,source=Table 1", manifest)
-    assert (result["extra"], result["test_time"], [digits(run) for run in result["runs"]]) == ([], ["flip", "multi-crop"], ["90.5", "91.5"])
+    result = read_result("dataset=feathers,value=91,extra=none,test_time=none,runs=90.5+91.5,source=Table 1", manifest)
+    assert (result["extra"], result["test_time"], [digits(run) for run in result["runs"]]) == ([], [], ["90.5", "91.5"])
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,11 @@ def test_lists_are_joined_by_plus_and_none_is_the_empty_one(manifest):
         ("dataset=feathers,value=nan,source=x", "found value=nan"),
         ("dataset=feathers,value=91,epochs=9.5,source=x", "found epochs=9.5"),
         ("dataset=feather,value=91,source=x", 'no leaderboard for "feather"; did you mean "feathers"?'),
+        ("dataset=feathers,value=91,backbone=nest50,source=x", 'no "nest50" among the backbones of catalog.yaml; did you mean "nest-50"?'),
+        ("dataset=feathers,value=91,extra=boxes,source=x", 'no "boxes" among the extras'),
+        ("dataset=feathers,value=٩١,source=x", "found value=٩١"),
+        ("dataset=feathers,value=091,source=x", "found value=091"),
+        ("dataset=feathers,value=91,source=seed-list", "say where you read the value"),
         ("feathers 91", 'found "feathers 91"'),
         ("dataset=,value=91,source=x", 'found "dataset="'),
     ],
