@@ -243,3 +243,9 @@ def test_a_killed_run_leaves_a_whole_ledger_with_all_that_it_said_it_had(file, w
     for line in file.read_text(encoding="utf-8").splitlines():
         json.loads(line)
     assert one.returncode == -signal.SIGKILL
+
+
+def test_what_the_site_reads_the_ledger_with_needs_no_package_of_the_checkers():
+    code = "import sys, tools.links.ledger, tools.links.inside, tools.links.collect; print({'filelock', 'httpx2', 'h2', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
