@@ -136,7 +136,7 @@ async def _fetch(asker: Asker, url: str, accept: str, kinds: set[str], token: st
             errand.token = token if address.host == start.host and address.scheme == "https" else None
             answer = await asker.get(address, errand)
             if answer.status not in REDIRECTS or not (location := answer.headers.get("location")):
-                return answer if answer.whole else None
+                return answer
             address = follow(address, location)
     except Trouble:
         return None  # said by the page's own look, if it goes no better

@@ -90,7 +90,7 @@ async def _next(asker: Asker, address: Address, errand: Errand, body: bool) -> A
     try:
         return await _answer(asker, address, errand, body)
     except Trouble as trouble:
-        trouble.reason = f"sends on to {address.page}, where {trouble.reason}"
+        trouble.reason = f"sends on to {address.page}: {trouble.reason}"
         raise
 
 
@@ -98,7 +98,7 @@ def _target(address: Address, location: str) -> Address:
     try:
         return follow(address, location)
     except Trouble as trouble:
-        trouble.reason = f"sends on to {location[:100]!a}, which {trouble.reason}"
+        trouble.reason = f"sends on to {location[:100]!a}: {trouble.reason}"
         raise
 
 

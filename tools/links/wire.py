@@ -159,7 +159,7 @@ class _Reading:
 
     def _complete(self) -> bool:
         """Whether what ended is the whole page: a server may send as much as was asked for, or break off what it packed."""
-        if self._content and self._packed in GZIP and not self._unpacker.eof:
+        if self._packed in GZIP and not self._unpacker.eof:
             return False
         part = PART.fullmatch(self.answer.headers.get("content-range", ""))
         return self.answer.status != 206 or (part is not None and int(part[1]) + 1 >= int(part[2]))

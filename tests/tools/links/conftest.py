@@ -13,7 +13,7 @@ from tools.links.look import look_at_all
 from tools.links.model import Observation
 from tools.links.settings import Settings
 
-QUICK = {"delay": 0.0, "tries": 2, "backoff": 0.01, "connect": 2.0, "silence": 0.4, "whole": 1.0, "most": 64 * 1024}
+QUICK = {"delay": 0.0, "tries": 2, "backoff": 0.01, "connect": 2.0, "silence": 0.8, "whole": 2.0, "most": 64 * 1024}
 
 
 @pytest.fixture(scope="session")

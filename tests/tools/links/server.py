@@ -37,12 +37,13 @@ class Request:
 class Connection:
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
-        self.sent = 0
+        self.sent: Callable[[int], None] = lambda count: None
+        """Told how many bytes are sent."""
 
     async def send(self, data: bytes) -> None:
+        self.sent(len(data))
         self._writer.write(data)
         await self._writer.drain()
-        self.sent += len(data)
 
     def reset(self) -> None:
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -82,6 +83,15 @@ def by_method(head: Play, get: Play) -> Play:
         return await (head if request.method == "HEAD" else get)(request, connection)
 
     return play
+
+
+def with_cookie(cookie: str, play: Play, without: Play) -> Play:
+    """One play for those who show a cookie, and one for those who don't."""
+
+    async def either(request: Request, connection: Connection) -> bool:
+        return await (play if request.headers.get("Cookie") == cookie else without)(request, connection)
+
+    return either
 
 
 def in_turn(*plays: Play) -> Play:
@@ -220,10 +230,8 @@ class Web:
     async def _play(self, request: Request, connection: Connection) -> bool:
         self.asked.append(request)
         play = self.plays.get((request.host, request.target), answer(404, "nothing here"))
-        try:
-            return await play(request, connection)
-        finally:
-            self.sent[request.target] += connection.sent
+        connection.sent = lambda count: self.sent.update({request.target: count})
+        return await play(request, connection)
 
     async def _serve_http2(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Enough of HTTP/2 to answer one stream after the other with what a play says in HTTP/1.1."""
@@ -252,11 +260,10 @@ class Web:
 
 class _Kept(Connection):
     def __init__(self) -> None:
-        self.data, self.sent = bytearray(), 0
+        self.data = bytearray()
 
     async def send(self, data: bytes) -> None:
         self.data += data
-        self.sent += len(data)
 
 
 class _Routes(httpcore2.AsyncNetworkBackend):

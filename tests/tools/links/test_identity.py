@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
-from tests.tools.links.server import answer, page, raw, redirect
+from tests.tools.links.server import Connection, Request, answer, page, raw, redirect
 from tools.links.identity import paper, registered, repository
 from tools.links.model import Watch
 
@@ -93,6 +94,24 @@ def test_more_than_a_hundred_papers_take_two_requests_three_seconds_apart(web, l
     assert {one.status for one in seen.values()} == {200}
     assert len(web.asked) == 2
     assert slept == [3.0]
+
+
+def test_arxiv_is_never_asked_twice_at_once(web, look):
+    names = [f"2101.{number:05}" for number in range(101)]
+    ended: list[bool] = []
+
+    async def slowly(request: Request, connection: Connection) -> bool:
+        await asyncio.sleep(0.2)
+        ended.append(True)
+        return await feed(*(entry(name) for name in names[:100]))(request, connection)
+
+    async def then(request: Request, connection: Connection) -> bool:
+        assert ended
+        return await feed(entry(names[100]))(request, connection)
+
+    web.plays |= {query(*names[:100]): slowly, query(names[100]): then}
+    seen = look(*[ABS + name for name in names], paces={}, whole=10.0, silence=5.0, tries=1)
+    assert {one.status for one in seen.values()} == {200}
 
 
 NO_FEEDS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.links.server import Play, answer, by_method, in_turn, page, raw, redirect
+from tests.tools.links.server import Play, answer, by_method, in_turn, page, raw, redirect, with_cookie
 
 SITE = "http://site.example"
 LONG = "x" * 100
@@ -119,7 +119,11 @@ ANSWERS: list[tuple[str, Play, dict[str, Any]]] = [
     ("/loop", redirect("/loop"), {"failure": "redirect loop", "status": None}),
     ("/loop-of-two", redirect("/loop-back"), {"failure": "redirect loop"}),
     ("/chain/0", redirect("/chain/1"), {"failure": "redirect loop"}),
-    ("/cookie", in_turn(redirect("/cookie", set_cookie="seen=yes; Path=/"), page()), {"status": 200, "final": None}),
+    (
+        "/cookie",
+        with_cookie("seen=yes", page(), redirect("/cookie", set_cookie="seen=yes; Path=/")),
+        {"status": 200, "final": None},
+    ),
     ("/to-file", redirect("file:///etc/passwd"), {"failure": "forbidden"}),
     ("/to-script", redirect("javascript:alert(1)"), {"failure": "forbidden"}),
     ("/to-loopback", redirect("http://127.0.0.1:8000/admin"), {"failure": "forbidden"}),
@@ -148,11 +152,11 @@ ANSWERS: list[tuple[str, Play, dict[str, Any]]] = [
     ("/imperva", page('<iframe src="/_Incapsula_Resource?x"></iframe>', "", 403), {"status": 403, "wall": True}),
     ("/with-their-script", page(CHALLENGE, "Birds"), {"status": 200, "wall": False, "title": "Birds"}),
     # What is slow, endless or broken.
-    ("/slow-headers", raw(OK, b"X: y\r\n", b"\r\n", pause=0.9), {"failure": "timed out", "status": None}),
+    ("/slow-headers", raw(OK, b"X: y\r\n", b"\r\n", pause=1.5), {"failure": "timed out", "status": None}),
     ("/dripping-headers", raw(OK, b"X: y\r\n", pause=0.1, then="forever"), {"failure": "timed out"}),
     ("/silent", raw(then="hang"), {"failure": "timed out"}),
     ("/endless-headers", raw(OK, b"X: " + b"y" * 20_000 + b"\r\n", then="forever"), {"failure": "bad answer"}),
-    ("/slow-body", raw(OK + b"\r\n<title>Slow</title>", pause=0.9, then="hang"), {"status": 200, "title": "Slow"}),
+    ("/slow-body", raw(OK + b"\r\n<title>Slow</title>", pause=1.5, then="hang"), {"status": 200, "title": "Slow"}),
     ("/dripping-body", raw(OK + b"\r\n<title>Drip</title>", b".", pause=0.05, then="forever"), {"status": 200, "title": "Drip"}),
     (
         "/endless-body",
@@ -278,6 +282,11 @@ def test_an_address_is_asked_as_it_is_written_or_not_at_all(web, look, url, expe
 
 
 REASONS: list[tuple[str, str]] = [
+    ("http://site.example/inside", "sends on to http://127.0.0.1/: never asked: it is a loopback address"),
+    (
+        "http://site.example/script",
+        "sends on to 'javascript:alert(1)': javascript: addresses are never asked, only http and https",
+    ),
     ("https://expired.example/", "its certificate has expired"),
     ("https://self.example/", "its certificate is signed by nobody but itself"),
     ("https://wrong.example/", "its certificate is for another host"),
@@ -296,7 +305,11 @@ REASONS: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("url", "reason"), REASONS)
 def test_the_reason_is_a_sentence(web, look, monkeypatch, url, reason):
     monkeypatch.setitem(web.names, "inside.example", ["10.0.0.7"])
-    web.plays |= HELPERS | {("site.example", "/insecure"): redirect("http://site.example/page")}
+    web.plays |= HELPERS | {
+        ("site.example", "/insecure"): redirect("http://site.example/page"),
+        ("site.example", "/inside"): redirect("http://127.0.0.1/"),
+        ("site.example", "/script"): redirect("javascript:alert(1)"),
+    }
     assert look(url)[url].reason == reason
 
 
