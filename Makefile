@@ -12,6 +12,10 @@ BIN := .venv/bin
 # mkdocs-material announces on every build that MkDocs 2 will break it; both are pinned here.
 export NO_MKDOCS_2_WARNING := 1
 
+# A paper's address or file may have quotes, dollars and parentheses: `make add` hands it on as it was typed, by the environment.
+override PAPER := $(value PAPER)
+export PAPER
+
 .PHONY: help serve demo test setup check fix add links results site clean
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -42,10 +46,10 @@ fix: .venv/site.stamp ## mend what can be mended in the catalog without knowing 
 	@$(BIN)/python -m tools.check_catalog --fix
 
 add: .venv/add.stamp ## add a paper to the catalog: make add PAPER=2103.07976 (ARGS="--dry-run" for options)
-	@test -n '$(PAPER)' || { \
+	@test -n "$$PAPER" || { \
 		echo "make add PAPER=... needs an arXiv id, a DOI, a paper's address or a BibTeX file; all options:"; \
 		$(BIN)/python tools/add_paper.py --help; exit 2; } >&2
-	@exec $(BIN)/python tools/add_paper.py '$(PAPER)' $(ARGS)
+	@exec $(BIN)/python tools/add_paper.py "$$PAPER" $(ARGS)
 
 links: .venv/links.stamp ## look at every link of the catalog (ARGS="--fix" for options)
 	@exec $(BIN)/python tools/check_links.py $(ARGS)

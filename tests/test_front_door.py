@@ -114,6 +114,31 @@ def test_make_says_what_a_python_lacks(tmp_path, complaint, answers):
     assert complaint in made.stderr
 
 
+@pytest.mark.parametrize(
+    "paper",
+    ["O'Brien.bib", "10.1/a$b", "10.1002/(sici)1097-0258(1998)17:1<1::aid-sim1>3.0.co;2-#", "https://a.example/x?y=1&z=2#top", 'my "own" paper.bib', "$(shell touch x)`touch x`\\"],
+)
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_make_add_hands_a_papers_name_on_as_it_was_typed(tmp_path, paper, way):
+    (tmp_path / "Makefile").write_text(MAKEFILE, encoding="utf-8")
+    (tmp_path / "python").write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@" > got\n', encoding="utf-8")
+    (tmp_path / "python").chmod(0o755)
+    command = ["make", "--directory", str(tmp_path), "--assume-old=.venv/add.stamp", "add", f"BIN={tmp_path}", "ARGS=--dry-run --json"]
+    made = run(*command, f"PAPER={paper}") if way == "argument" else run(*command, PAPER=paper)
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "got").read_text(encoding="utf-8").splitlines() == ["tools/add_paper.py", paper, "--dry-run", "--json"]
+    assert not (tmp_path / "x").exists()
+
+
+def test_make_add_without_a_paper_says_what_it_needs(tmp_path):
+    (tmp_path / "python").write_text('#!/usr/bin/env bash\necho "$@"\n', encoding="utf-8")
+    (tmp_path / "python").chmod(0o755)
+    made = run("make", "--assume-old=.venv/add.stamp", "add", f"BIN={tmp_path}", PAPER="")
+    assert made.returncode == 2
+    assert "needs an arXiv id, a DOI, a paper's address or a BibTeX file" in made.stderr
+    assert "tools/add_paper.py --help" in made.stderr
+
+
 @pytest.mark.parametrize("guide", GUIDES)
 def test_every_command_of_a_guide_exists(guide):
     text = (ROOT / guide).read_text(encoding="utf-8")

@@ -134,8 +134,17 @@ def test_the_workflow_runs_for_open_issues_with_the_forms_label(adding):
     (label,) = load(FORMS / "add-paper.yml")["labels"]
     assert adding[True] == {"issues": {"types": ["opened", "edited", "labeled"]}}  # YAML takes `on` for true
     assert adding["jobs"]["read"]["if"] == f"github.event.issue.state == 'open' && contains(github.event.issue.labels.*.name, '{label}')"
-    assert adding["jobs"]["post"]["needs"] == "read"
-    assert "if" not in adding["jobs"]["post"]  # a condition of its own could run it where `read` was skipped
+
+
+def test_the_issue_gets_an_answer_also_where_reading_failed_but_not_where_it_was_skipped_or_the_run_was_cancelled(adding):
+    post = adding["jobs"]["post"]
+    assert post["needs"] == "read"
+    assert post["if"] == "${{ !cancelled() && needs.read.result != 'skipped' }}"
+    *before, posting, failed = post["steps"]
+    assert posting["id"] == "post"
+    assert failed["run"] == ".ci/add-paper-failed"
+    assert failed["if"] == "failure() && steps.post.outcome == 'skipped'"
+    assert not any({"if", "continue-on-error"} & step.keys() for step in [*before, posting])  # the first that fails skips the rest
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
@@ -157,11 +166,12 @@ def test_the_job_that_reads_has_no_token_and_may_do_nothing_but_read(adding):
     assert [found for found in expressions(read) if re.search("token|secrets", found)] == []
 
 
-def test_the_job_that_posts_gets_the_issues_number_a_token_in_its_last_step_and_the_artifact_as_a_file(adding):
+def test_the_job_that_posts_gets_the_issues_number_a_token_where_it_speaks_and_the_artifact_as_a_file(adding):
     post = adding["jobs"]["post"]
-    assert expressions(post) == ["github.event.issue.number", "github.token"]
-    *before, last = post["steps"]
-    assert last == {"run": ".ci/add-paper-post", "env": {"ISSUE_NUMBER": "${{ github.event.issue.number }}", "GH_TOKEN": "${{ github.token }}"}}
+    assert expressions(post["steps"]) == ["github.event.issue.number", "github.token"] * 2
+    *before, posting, failed = post["steps"]
+    assert posting["run"] == ".ci/add-paper-post"
+    assert posting["env"] == failed["env"] == {"ISSUE_NUMBER": "${{ github.event.issue.number }}", "GH_TOKEN": "${{ github.token }}"}
     assert [step["run"] for step in before if "run" in step] == ["make check"]
     assert handed_over(adding["jobs"]["read"], post) == ("add-paper", "build/issue")
 

@@ -5,6 +5,7 @@
 
 The issue's text is a stranger's: it comes by the environment, is taken apart here, and goes on as a list of arguments. It names
 a paper by id, address or BibTeX, but no file of this machine. Exit code 0 whether or not an entry came of it; message.txt tells.
+What fails here, or before (a module that is missing, a text too long for the environment), .ci/add-paper-failed answers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import re
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import yaml
 
+from tools.add_paper import main as command
 from tools.adding.record import Refusal
 from tools.canonical import arxiv_id, doi
 from tools.schema import DOI_PATTERN, ID_PATTERN
@@ -35,8 +38,20 @@ MOST_RESULTS = 50
 OPTIONS = {"id": "--id", "code": "--code", "summary": "--summary", "no-results": "--no-results"}
 LISTS = {"approaches": ("--approach", ","), "mechanisms": ("--mechanism", ","), "results": ("--result", "\n")}
 """Fields with several values: the option of each, and what stands between them."""
+BY_BIBTEX = "what a BibTeX entry in the form's first field can say; where it can't, a maintainer has to"
+ELSEWHERE = {
+    "--update": "not for the form, which only adds entries; what one lacks is added to its file by a pull request",
+    "--venue": BY_BIBTEX,
+    "--year": BY_BIBTEX,
+    "--same-paper": "for a maintainer to say",
+    "--offline": "not for the form, which looks every paper up; edit the issue later, and it is tried again",
+}
+"""Options that the form has no field for, and what to do instead."""
+OPTION = re.compile(r"--[a-z]+(?:-[a-z]+)*")
+USAGE = re.compile(r"^usage: .*\n(?:[ \t].*\n)*(?:.*?: error: )?", re.MULTILINE)
+TOOL_FAILED = "the tool failed on this; a maintainer has to look"
 NOTHING = {"", "_No response_", "None"}
-FENCED = re.compile(r"(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<text>.*?)\n?(?P=fence)", re.DOTALL)
+FENCED = re.compile(r"(?P<fence>`{3,})[^\n`]*\n(?P<text>.*?)\n?(?P=fence)", re.DOTALL)
 BIBTEX = re.compile(r"@\s*\w+\s*[{(]")
 ADDRESS = re.compile(r"https?://\S+")
 
@@ -67,8 +82,6 @@ def main(add: Add | None = None) -> int:
 def add_paper(arguments: list[str]) -> int:
     """The command; 2 where it takes the arguments for wrong usage."""
     try:
-        from tools.add_paper import main as command
-
         return command(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
@@ -80,14 +93,25 @@ def run(body: str, root: Path, add: Add) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
+    known = labels(root)
     try:
-        said, entry = _entry(parse(body, labels(root)), root, add)
+        said, entry = _entry(parse(body, known), root, add)
     except Refusal as refusal:
-        said, entry = str(refusal), None
+        said, entry = in_the_forms_words(str(refusal), known), None
     (folder / "message.txt").write_text(said, encoding="utf-8")
     if entry:
         (folder / PAPERS).mkdir(parents=True)
         shutil.copyfile(entry, folder / PAPERS / entry.name)
+
+
+def in_the_forms_words(said: str, labels: Mapping[str, str]) -> str:
+    """What the command said, without its usage, and before it what each option that it speaks of is in the form."""
+    options = OPTIONS | {field: option for field, (option, _) in LISTS.items()}
+    known = {option: f'the field "{labels[field]}"' for field, option in options.items()} | ELSEWHERE
+    said = USAGE.sub("", said)
+    spoken_of = set(OPTION.findall(said))
+    lines = [f"{option} is {what}" for option, what in known.items() if option in spoken_of]
+    return "\n".join(["In the form:", *lines, "", said]) if lines else said
 
 
 def labels(root: Path) -> dict[str, str]:
@@ -161,24 +185,33 @@ def _paper(text: str, label: str) -> str:
     raise Refusal(f"{label}: {found}, expected one arXiv id (2103.07976), DOI (10.1609/aaai.v36i1.19967), address or BibTeX")
 
 
-def _entry(asked: Asked, root: Path, add: Add) -> tuple[str, Path | None]:
-    """Runs the command: what it said, and the entry's file where it wrote one. Raises Refusal where it did something else."""
+def _entry(asked: Asked, root: Path, add: Add) -> tuple[str, Path]:
+    """Runs the command: what it said, and the entry's file. Raises Refusal where it wrote none, or did something else."""
     source = asked.paper
     if asked.bibtex:
         source = str(root / FOLDER.parent / "issue.bib")
         Path(source).write_text(asked.paper + "\n", encoding="utf-8")
     before = _papers(root)
-    printed = io.StringIO()
-    with redirect_stdout(printed), redirect_stderr(printed):
-        code = add([*asked.options, "--root", str(root), "--", source])
-    said = printed.getvalue().replace(f"{root}/", "")
+    code, said = _outcome(add, [*asked.options, "--root", str(root), "--", source])
+    said = said.replace(f"{root}/", "")
     if code != 0:
-        return said, None
+        raise Refusal(said)
     after = _papers(root)
     new = sorted(after.keys() - before.keys())
     if len(new) != 1 or any(after.get(file) != text for file, text in before.items()):
         raise Refusal(f"an issue is for one new entry, and this would make {len(new)} or change others:\n{said}")
     return said, new[0]
+
+
+def _outcome(add: Add, arguments: list[str]) -> tuple[int, str]:
+    """The command's exit code and all it printed. Raises Refusal where it breaks; how it did so is for the job's log alone."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed):
+            return add(arguments), printed.getvalue()
+    except Exception:  # noqa: BLE001 - whatever it is, it mustn't leave the issue without an answer
+        traceback.print_exc()
+        raise Refusal(TOOL_FAILED) from None
 
 
 def _papers(root: Path) -> dict[Path, bytes]:

@@ -30,7 +30,7 @@ NO_ENTRY = """No entry could be made of this issue:
 
 {quoted}
 
-Edit the issue to correct it, and it is read again."""
+Edit the issue, and it is read again."""
 PROPOSED = "The entry is proposed in #{pull}. Where it is wrong, edit this issue, and it is made anew."
 NOT_OPENED = """The entry is valid and stands on the branch `{branch}`, but no pull request could be opened for it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import yaml
 
 from tests.tools.adding.places import linked, program
 from tools.adding import issue_form
-from tools.adding.issue_form import FOLDER, FORM, LISTS, OPTIONS, fields, labels, parse, run
+from tools.adding.issue_form import ELSEWHERE, FOLDER, FORM, LISTS, OPTIONS, fields, in_the_forms_words, labels, parse, run
 from tools.adding.post import place, read_artifact
 from tools.adding.record import Refusal
 from tools.catalog import ROOT, load
@@ -250,6 +251,18 @@ def test_anything_but_one_new_entry_is_refused(root, wrote, made):
     assert left(root) == {"message.txt": f"an issue is for one new entry, and this would make {made} or change others:\nsaid\ncomplained\n"}
 
 
+def test_a_command_that_breaks_is_said_to_the_issue_without_how_and_to_the_log_with_it(root, capsys):
+    def breaks(arguments: list[str]) -> int:
+        print("of this machine")
+        raise RuntimeError(f"{root}/secret")
+
+    run(body(), root, breaks)
+    assert left(root) == {"message.txt": "the tool failed on this; a maintainer has to look"}
+    shown = capsys.readouterr()
+    assert "Traceback" in shown.err
+    assert f"RuntimeError: {root}/secret" in shown.err
+
+
 def test_an_issue_that_isnt_the_forms_never_reaches_the_command_and_what_was_left_before_is_gone(root):
     add, calls = command("kestrel-net")
     run(body(), root, add)
@@ -265,7 +278,7 @@ from pathlib import Path
 def main(arguments=None):
     Path("got.json").write_text(json.dumps(arguments), encoding="utf-8")
     if "--id=wrong" in arguments:
-        print("usage: add_paper", file=sys.stderr)
+        print("usage: add_paper [-h] [--id ID]\\n                 PAPER\\nadd_paper: error: not an id", file=sys.stderr)
         raise SystemExit(2)
     Path("catalog/papers/kestrel-net.yaml").write_text("written: true", encoding="utf-8")
     print("::warning::written")
@@ -316,7 +329,22 @@ def test_make_doesnt_get_the_issues_text_and_the_runner_is_told_not_to_look_for_
 
 def test_wrong_usage_of_the_command_is_said_and_ends_nothing(root, job):
     assert job(body(id="wrong"), "").returncode == 0
-    assert left(root) == {"message.txt": "usage: add_paper\n"}
+    assert left(root) == {"message.txt": "not an id\n"}
+
+
+def test_without_a_module_that_the_command_needs_the_job_fails_and_the_issue_isnt_told_to_mend_it(root, job):
+    (root / "tools/add_paper.py").write_text((ROOT / "tools/add_paper.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (root / "rich.py").write_text('raise ModuleNotFoundError("no", name="rich")', encoding="utf-8")
+    done = job(body(), "")
+    assert done.returncode == 1
+    assert "This Python has no module rich" in done.stderr
+    assert left(root) == {}
+
+
+def test_a_text_too_long_for_the_environment_fails_the_job(job):
+    with pytest.raises(OSError, match="rgument list too long") as failed:
+        job(body(summary="鳥" * 45_000), "")
+    assert failed.value.errno == errno.E2BIG
 
 
 def test_no_text_at_all_is_said_too(root, monkeypatch):
@@ -350,7 +378,7 @@ def test_the_command_itself_makes_the_entry_and_the_posting_job_takes_it(root):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"results": "nonsense"}, 'error: --result: found "nonsense"'),
+        ({"results": "nonsense"}, '\n\n--result: found "nonsense"'),
         ({"approaches": "telepathy"}, "telepathy"),
         ({"id": "$(touch x)"}, "$(touch x)"),
         ({"id": "kestrel"}, "kestrel"),
@@ -363,3 +391,32 @@ def test_what_the_command_refuses_is_left_as_its_message_without_a_traceback(roo
     assert left(root).keys() == {"message.txt"}
     assert said in left(root)["message.txt"]
     assert "Traceback" not in left(root)["message.txt"]
+    assert "usage:" not in left(root)["message.txt"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "lines"),
+    [
+        ({"results": "nonsense"}, ['--result is the field "Results"']),
+        ({"summary": "_No response_", "no_results": ""}, ['--summary is the field "Summary"', '--no-results is the field "No results"', '--result is the field "Results"']),
+        ({"approaches": "None"}, ['--approach is the field "Approaches"']),
+        ({"paper": DUNNOCK.replace("ICB", "Owls")}, [f"--venue is {ELSEWHERE['--venue']}"]),
+        ({"paper": DUNNOCK.replace("Dunnock: Quiet Attention", "Kestrel: Hovering Attention for Fine-Grained Recognition")}, [f"--update is {ELSEWHERE['--update']}"]),
+    ],
+    ids=["result", "summary", "approach", "venue", "duplicate"],
+)
+def test_before_what_the_command_says_stands_what_its_options_are_in_the_form(root, changed, lines):
+    run(body(**BY_BIBTEX | changed), root, offline)
+    before, _, said = left(root)["message.txt"].partition("\n\n")
+    assert before.splitlines() == ["In the form:", *lines]
+    assert said
+
+
+def test_what_speaks_of_no_option_stands_for_itself():
+    assert in_the_forms_words("--results, --id-x, - and -- are none\n", LABELS) == "--results, --id-x, - and -- are none\n"
+
+
+def test_every_option_that_the_form_has_or_lacks_is_the_commands(capsys):
+    assert issue_form.add_paper(["--help"]) == 0
+    shown = set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    assert {*OPTIONS.values(), *(option for option, _ in LISTS.values()), *ELSEWHERE} <= shown

@@ -304,3 +304,13 @@ def test_the_job_that_posts_runs_the_module_at_the_repositorys_root(repository):
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"::stop-commands::[0-9a-f-]{36}\n", done.stdout)
     assert "```text\n::error::no\n```" in comments(repository)[0]
+
+
+def test_where_the_workflow_failed_the_issue_is_told_in_the_one_comment_without_a_python(repository):
+    program(repository.root / ".ci/add-paper-failed", (ROOT / ".ci/add-paper-failed").read_text(encoding="utf-8"))
+    done = subprocess.run([repository.root / ".ci/add-paper-failed"], cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ((arguments, comment),) = repository.calls()
+    assert arguments == ["issue", "comment", "7", "--edit-last", "--create-if-none", "--body-file", "-"]
+    assert "a maintainer has to look" in comment
+    assert "can't read an issue of more than 128 KiB" in comment
