@@ -247,6 +247,7 @@ TRICKS = {
     "a ledger that is none": (writes("links.jsonl", "name: x"), "links.jsonl:1: not valid JSON"),
     "a ledger that goes too deep": (writes("links.jsonl", "[" * 100_000), "report.json or links.jsonl: "),
     "a row with a field of its own": (row(command="x"), 'no "command" here'),
+    "a field with a line end": (row(**{"a\n::error::b": 1}), 'no "a ::error::b" here'),
     "a row twice": (writes("links.jsonl", LINE * 2), "has a line already"),
     "a script in an address's place": (row(url="javascript:alert(1)"), "'javascript:alert(1)' is no address of the web"),
     "a script in an archive's place": (row(archive="javascript:alert(1)"), "is no address of the web"),

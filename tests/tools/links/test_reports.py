@@ -235,6 +235,8 @@ STRANGE = [
     "```\n\n@everyone\n\n```",
     "````` ~~~ </details></summary><img src=x onerror=alert(1)> <!-- ",
     "`" * 3000,
+    "```",
+    "`````",
     "</details>\n\n# heading\n- [ ] box\n| a | b |\n---\n[a](javascript:x) ![b](x)",
     "\u2028```\u2028@everyone\x0b```\x0c```\x85```",
     "&lt;script&gt; \\` \\",
@@ -260,6 +262,11 @@ def test_the_issue_is_never_longer_than_github_takes(words, times):
     body = markdown(Report(findings=findings, notices=(Notice(X, words[0]),) * 9, warnings=tuple(words)))
     assert len(body.encode()) <= LONGEST
     assert body.count("\n<details>") == body.count("\n</details>")
+
+
+def test_long_fences_are_counted_too():
+    body = markdown(Report(findings=tuple(finding(one.verdict, f"https://a.example/{n}", "`" * 990) for one in EACH for n in range(500))))
+    assert len(body.encode()) <= LONGEST
 
 
 def test_of_too_many_the_issue_says_how_many_more_there_are():
