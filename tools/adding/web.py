@@ -9,8 +9,6 @@ import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -25,6 +23,7 @@ from tools.adding.record import NoAnswer, NotThere, Refusal
 from tools.adding.services import host_of, service_of, without_query
 from tools.adding.transfer import Limits, Response, Trouble, fetch
 from tools.agent import user_agent
+from tools.waiting import seconds_to_wait, span
 
 TRIES = 4
 PATIENCE = 60.0
@@ -209,27 +208,6 @@ def _agent(repository: str, email: str | None) -> str:
     if email is not None and not EMAIL.fullmatch(email):
         raise Refusal(f"{email!r} isn't an email address; expected one such as name@example.org")
     return user_agent(repository, email)
-
-
-def seconds_to_wait(retry_after: str, now: float) -> float | None:
-    """What a Retry-After header asks for, which is a number of seconds or a date; None where it is neither."""
-    text = retry_after.strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.fromtimestamp(now, UTC)).total_seconds())
-
-
-def span(seconds: float) -> str:
-    """A time as people say it: 12 seconds, 5 minutes, 3 hours."""
-    for unit, size in (("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}s"
-    return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"
 
 
 def _target(address: str, response: Response) -> str:

@@ -65,6 +65,8 @@ def row_of(line: str) -> Row:
         data = json.loads(line)
     except json.JSONDecodeError as error:
         raise ValueError(f"not valid JSON: {error.msg} (column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("expected a JSON object, found one in another in another …") from None
     if not isinstance(data, dict):
         raise ValueError("expected a JSON object")
     for name in ("url", "first_seen"):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from tools.links.model import Failure
 from tools.links.settings import Settings, World
 from tools.links.troubles import Trouble
+from tools.waiting import seconds_to_wait, span
 
 
 class _Host:
@@ -102,24 +100,3 @@ class Politeness:
         if host is None:
             host = self._hosts[name] = _Host(self._settings, name)
         return host
-
-
-def seconds_to_wait(retry_after: str, today: float) -> float | None:
-    """What a Retry-After header asks for, which is a number of seconds or a date; None where it is neither."""
-    text = retry_after.strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.fromtimestamp(today, UTC)).total_seconds())
-
-
-def span(seconds: float) -> str:
-    """A time as people say it: 12 seconds, 5 minutes, 3 hours."""
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}s"
-    return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"

@@ -89,7 +89,7 @@ def read_artifact(folder: Path) -> Artifact:
     text = {name: read_text(folder / name, LARGEST[name]) for name in found}
     try:
         return Artifact(from_json(text[REPORT]), dict(_checked(ledger.read(folder / LEDGER))))
-    except (ValueError, RecursionError, ledger.Unreadable) as error:
+    except (ValueError, ledger.Unreadable) as error:
         raise Refusal(f"{REPORT} or {LEDGER}: {error}") from None
 
 

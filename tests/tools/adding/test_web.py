@@ -12,7 +12,8 @@ import pytest
 from tools.adding.record import NoAnswer, NotThere, Refusal
 from tools.adding.services import SERVICES
 from tools.adding.transfer import Limits, Trouble, unpacked
-from tools.adding.web import Web, seconds_to_wait, span
+from tools.adding.web import Web
+from tools.waiting import seconds_to_wait, span
 
 HOST = "api.crossref.org"
 URL = f"https://{HOST}/works/x"
@@ -101,7 +102,7 @@ def test_a_wait_that_is_asked_for_is_the_wait_that_is_done(services, new_web, wa
 
 @pytest.mark.parametrize(
     ("header", "shown"),
-    [("61", "61 seconds"), ("7200", "2 hours"), ("Tue, 14 Nov 2023 22:33:20 GMT", "20 minutes"), ("999999999", "277778 hours")],
+    [("61", "61 seconds"), ("7200", "2 hours"), ("Tue, 14 Nov 2023 22:33:20 GMT", "20 minutes"), ("999999999", "11574 days")],
 )
 def test_a_wait_that_is_too_long_is_told_and_not_done(services, new_web, waits, header, shown):
     services.serve(HOST, "/works/x", status=429, headers={"Retry-After": header})

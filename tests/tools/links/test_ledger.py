@@ -77,6 +77,7 @@ def test_no_file_is_an_empty_ledger(file):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("[" * 100_000, "expected a JSON object, found one in another in another"),
         ("{", "not valid JSON"),
         ("[]", "expected a JSON object"),
         ("<<<<<<< HEAD", "found the mark of a merge that was left open"),

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.tools.links.server import answer, in_turn, page, raw
-from tools.links.politeness import Politeness, seconds_to_wait, span
+from tools.links.politeness import Politeness
 from tools.links.settings import Settings, World
 from tools.links.troubles import Trouble
+from tools.waiting import seconds_to_wait, span
 
 TODAY = 1_800_000_000.0
 
