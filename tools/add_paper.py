@@ -31,7 +31,7 @@ try:
     from tools.adding import publishers
     from tools.adding.adder import Adder, Outcome, Wishes
     from tools.adding.arxiv import lookup
-    from tools.adding.asked import Asked, of_record, understand
+    from tools.adding.asked import Asked, is_bibtex, names_file, of_record, understand
     from tools.adding.asking import Asker
     from tools.adding.bibtex_file import read_bibtex
     from tools.adding.entry import Words
@@ -171,10 +171,11 @@ def _asked(text: str, shelf: Shelf, *, update: bool) -> list[Asked]:
         return [
             of_record(record) for record in read_bibtex(_decoded(sys.stdin.buffer.read(), "standard input"), "standard input")
         ]
-    file = Path(text)
-    if file.suffix.lower() in (".bib", ".bibtex") or file.is_file():
+    if is_bibtex(text):
+        return [of_record(record) for record in read_bibtex(text, "the argument")]
+    if names_file(text):
         try:
-            raw = file.read_bytes()
+            raw = Path(text).read_bytes()
         except OSError as error:
             raise Refusal(f"{text} can't be read: {error.strerror}") from None
         return [of_record(record) for record in read_bibtex(_decoded(raw, text), text)]

@@ -57,6 +57,13 @@ def https_twin(url: str, hosts: Collection[str]) -> str | None:
     return f"https{url[4:]}" if url.startswith("http://") and host(url) in hosts else None
 
 
+def folded(text: str) -> str:
+    """Text as it is compared: in small letters and without accents, so that É is e."""
+    if not text.isascii():
+        text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return text.casefold()
+
+
 def characters(text: str) -> str:
     """Text in Unicode's composed form (NFC), without ligatures, invisible characters and blanks that are none."""
     return unicodedata.normalize("NFC", text.translate(PLAIN_CHARACTERS))

@@ -30,7 +30,7 @@ logging.getLogger("bibtexparser").addHandler(logging.NullHandler())
 LARGEST, MOST_ENTRIES = 5_000_000, 5_000
 """In characters, also with all abbreviations filled in, and in entries: more than this is no list of references."""
 LONGEST_STRING = 5_000
-INHERITED = ("booktitle", "year", "date", "publisher", "series", "volume", "number", "journal")
+INHERITED = ("booktitle", "year", "date", "series", "volume", "number", "journal")
 """What an entry has from the proceedings that its crossref names, where it doesn't say it itself."""
 TOKEN = re.compile(r"\s*(?:(?P<number>\d+)(?![^\s#])|(?P<name>[^\s{}\"#%'(),=\\]+)|(?P<open>[{\"]))")
 PIECE_OF_ENTRY = re.compile(r"=\s*[{\"]|(?m:^)[ \t]*@\s*\w+\s*[{(]")

@@ -9,7 +9,7 @@ from tools.adding.bibtex_blocks import Item, read_items
 from tools.adding.latex import plain
 from tools.adding.people import ordered, split_authors
 from tools.adding.record import Record, Refusal
-from tools.adding.venues import is_preprint_server, is_series, year_in
+from tools.adding.venues import YEAR, is_preprint_server, is_series, year_in
 from tools.canonical import ARXIV_DOI, arxiv_id, doi, host, resolved_doi
 from tools.schema import DOI_PATTERN
 
@@ -23,7 +23,6 @@ ADDRESS = re.compile(r"https?://[^\s{}<>\"|]+")
 ESCAPED = re.compile(r"\\(?:textasciitilde(?:\{\})?|textunderscore(?:\{\})?|~(?:\{\})?|([_%&#$~^{}]))")
 MENTIONING = ("url", "ee", "journal", "journaltitle", "booktitle", "volume", "number", "pages", "note", "howpublished")
 """Fields in which people write an arXiv id."""
-YEAR = re.compile(r"(?:19|20)\d\d")
 DASHES = re.compile(r"\s*(?:-+|[‐‑‒–—―−])\s*")
 PAGES = re.compile(r"[^\s,;–—-]+(?:-[^\s,;–—-]+)?")
 PAPER_HOSTS = {
@@ -81,7 +80,6 @@ class _Reader:
             volume=self._volume(series, server),
             number=None if server else self._plain("number") or self._plain("issue"),
             pages=self._pages(server),
-            publisher=self._plain("publisher"),
             arxiv=arxiv,
             doi=found_doi,
             links=links,

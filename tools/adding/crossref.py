@@ -63,7 +63,6 @@ def _record(message: Mapping[str, Any], asked: str, where: str) -> Record:
         volume=line(message.get("volume")),
         number=line(message.get("issue")),
         pages=pages(message.get("page")) or line(message.get("article-number")),
-        publisher=plain(message.get("publisher")),
         arxiv=next(_related_arxiv_ids(message), None),
         doi=_doi(message, asked),
         abstract=plain(message.get("abstract")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
@@ -11,7 +10,7 @@ from itertools import product
 from rapidfuzz.distance import Levenshtein
 
 from tools.adding.record import Refusal
-from tools.canonical import characters
+from tools.canonical import characters, folded
 
 SUFFIXES = {"jr", "sr", "ii", "iii", "iv"}
 """What may stand behind a family name, without dots and capitals."""
@@ -23,7 +22,7 @@ HOMONYM = re.compile(r"\s0\d{3}$")
 """What DBLP puts behind a name that several people have: Jun Wang 0001."""
 COMMA = re.compile(",")
 NO_DECOMPOSITION = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "ħ": "h", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "’": "", "'": ""}
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "ħ": "h", "æ": "ae", "œ": "oe", "þ": "th", "’": "", "'": ""}
 )
 UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
 ENOUGH, MANY = 0.75, 100
@@ -73,11 +72,6 @@ def ordered(name: str) -> str:
         case [family, given, suffix] if _is_suffix(suffix):
             return f"{given} {family} {suffix}"
     raise Refusal(f'found "{name[:80]}", expected one person; several people are joined by "and", not by commas')
-
-
-def families(authors: Sequence[str]) -> tuple[str, ...]:
-    """The family names of people whose given names come first, in small letters without accents: for messages and searches."""
-    return tuple((_full(_words(author)) or _words(author) or ("",))[-1] for author in authors)
 
 
 def same_people(a: Sequence[str], b: Sequence[str], *, complete: bool = True) -> bool:
@@ -179,9 +173,8 @@ def _readings(name: str) -> frozenset[Reading]:
 
 def _words(name: str) -> Reading:
     """A name's words in small letters without accents, and without a suffix."""
-    name = unicodedata.normalize("NFKD", name.casefold().translate(NO_DECOMPOSITION))
-    name = "".join(letter for letter in name if not unicodedata.combining(letter))
-    words = re.findall(r"[^\W\d_]+", re.sub(r"[-‐‑]", "", name))
+    name = re.sub(r"[-‐‑]", "", folded(name).translate(NO_DECOMPOSITION))
+    words = re.findall(r"[^\W\d_]+", name)
     return tuple(words[:1] + [word for word in words[1:] if word not in SUFFIXES])
 
 

@@ -29,7 +29,6 @@ class Record:
     number: str | None = None
     pages: str | None = None
     """In the catalog's form: "852-860"."""
-    publisher: str | None = None
     arxiv: str | None = None
     """In the catalog's form: without a version."""
     doi: str | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from enum import Enum
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
+
+from tools.canonical import folded
+from tools.rules.duplicates import letters
 
 SAME_FROM = 90.0
 """The score, of 100, from which two titles may be the same. Of 124 papers of this field, the two most alike have 86.4; spellings
@@ -22,31 +23,18 @@ LITTLE_WORDS = set(
 )
 
 
-class Sameness(Enum):
-    """What two titles tell. Only different ones are false."""
-
-    SAME = "same"
-    SHORTER = "shorter"
-    """One is the other without its subtitle, or without the name before it."""
-    DIFFERENT = "different"
-
-    def __bool__(self) -> bool:
-        return self is not Sameness.DIFFERENT
-
-
-def same_title(a: str, b: str) -> Sameness:
+def same_title(a: str, b: str) -> bool:
     """Whether two titles are one paper's, as far as titles can tell it.
 
     Case, accents, hyphens, blanks and punctuation don't count, nor do little words (of, the, with) and slips of the pen. Any
-    other word that only one of them has makes them different, and so does any number: near-twins differ in one word.
+    other word that only one of them has makes them different, and so does any number: near-twins differ in one word. A title
+    may lack its subtitle, or the name before it.
     """
     if not letters(a) or not letters(b):
-        return Sameness.DIFFERENT
-    if letters(a) == letters(b):
-        return Sameness.SAME
-    if _is_part(a, b) or _is_part(b, a):
-        return Sameness.SHORTER
-    return Sameness.SAME if score(a, b) >= SAME_FROM and not _differ_in_content(a, b) else Sameness.DIFFERENT
+        return False
+    if letters(a) == letters(b) or _is_part(a, b) or _is_part(b, a):
+        return True
+    return score(a, b) >= SAME_FROM and not _differ_in_content(a, b)
 
 
 def score(a: str, b: str) -> float:
@@ -54,16 +42,9 @@ def score(a: str, b: str) -> float:
     return fuzz.ratio(letters(a), letters(b))
 
 
-def letters(text: str) -> str:
-    """A text's letters and digits alone, without case and accents."""
-    return "".join(_words(text))
-
-
 def _words(text: str) -> list[str]:
     """The words; what a hyphen joins is one word."""
-    text = unicodedata.normalize("NFKD", text.casefold())
-    text = "".join(character for character in text if not unicodedata.combining(character))
-    return re.findall(r"[^\W_]+", re.sub(r"(?<=\w)[-‐‑/'’](?=\w)", "", text))
+    return re.findall(r"[^\W_]+", re.sub(r"(?<=\w)[-‐‑/'’](?=\w)", "", folded(text)))
 
 
 def _is_part(short: str, long: str) -> bool:

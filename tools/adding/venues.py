@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
+from tools.canonical import folded
 from tools.manifest import Manifest, Venue
 
 READ_KINDS = ("conference", "journal", "workshop")
@@ -30,7 +30,7 @@ DROPPED = re.compile(
     r"thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|fortieth)\b"
 )
 SHORT_YEAR = re.compile(r"(?<=[A-Za-z])\s*['’‘](\d\d)\b")
-LONG_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 ACRONYM_YEAR = re.compile(r"\b[A-Z][A-Za-z]*[A-Z]\s?((?:19|20)\d\d)(?!\d)")
 ACRONYM = re.compile(r"\(([^()]*)\)")
 JOURNAL_TURNED = re.compile(r"^(?P<topic>.+), (?P<head>(?:IEEE|ACM) (?:Transactions|Trans\.?) on)$", re.IGNORECASE)
@@ -58,7 +58,7 @@ def venue_of(container: str, manifest: Manifest) -> str | None:
 def year_in(container: str) -> int | None:
     """The year that a proceedings' name has in it ("2021 IEEE/CVF …", "ECCV 2018", "CVPR '19"); None for none, or for several."""
     text = _plain(container)
-    for years in (ACRONYM_YEAR.findall(text), [f"20{year}" for year in SHORT_YEAR.findall(text)], LONG_YEAR.findall(text)):
+    for years in (ACRONYM_YEAR.findall(text), [f"20{year}" for year in SHORT_YEAR.findall(text)], YEAR.findall(text)):
         if years:
             return int(years[0]) if len(set(years)) == 1 else None
     return None
@@ -136,8 +136,8 @@ def _key(text: str) -> str:
 
 def _letters(text: str) -> str:
     """In small letters, with blanks for everything else, without accents and dots."""
-    text = unicodedata.normalize("NFKD", text).casefold().replace(".", "").replace("&", " and ")
-    return " ".join(re.sub(r"[^a-z0-9'’]+", " ", "".join(c for c in text if not unicodedata.combining(c))).split())
+    text = folded(text).replace(".", "").replace("&", " and ")
+    return " ".join(re.sub(r"[^a-z0-9'’]+", " ", text).split())
 
 
 def _plain(text: str) -> str:

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?!\s|$)[^.!?]*)*[.!?]?")
-PAPER = r"(?:paper|article|manuscript|submission|preprint|work|version|document|e-print)"
-SAYS_OF_ITSELF = re.compile(
-    rf"\b(?:this|the|our)\s+(?:\w+\s+)?{PAPER}\b[^.]{{0,40}}?"
-    r"\b(?:is|was|has been|have been|had to be|is being)\s+(?:\w+\s+)?withdrawn\b"
-    r"|\bwithdrawn\s+by\s+(?:the\s+|its\s+)?(?:authors?|submitter|arxiv)\b"
-    r"|\b(?:we|the authors?|authors|i)\s+(?:have\s+|has\s+)?(?:decided to\s+)?withdr(?:aw|ew|awn|aws)\s+"
-    rf"(?:this|the|our)\s+{PAPER}\b",
+PAPER = r"(?:(?:paper|article|manuscript|submission|preprint|work|version|document|e-print)(?!['’]s)s?)"
+WHICH = r"(?:this|the|our)\s+(?:(?:present|current|following|entire|whole)\s+)?"
+"""Not the previous version, nor a companion paper."""
+ELSEWHERE = r"(?!\s+from\s+(?!(?:the\s+)?(?:arxiv|consideration|publication|circulation)\b))"
+"""A paper that is withdrawn from a conference may have been published since; one that is withdrawn from arXiv is gone."""
+GONE = rf"(?:withdrawn|retracted|removed\s+by\s+arxiv)\b{ELSEWHERE}"
+IS = r"(?:is|was|has been|have been|had to be|is being)\s+(?:(?!not\b|never\b)\w+\s+)?"
+NOT_OF_IT = r"(?<!\bin\s)(?<!\bof\s)(?<!\bif\s)(?<!\bwhen\s)(?<!\bonce\s)(?<!\bwhether\s)(?<!\buntil\s)"
+"""In this paper, samples are withdrawn; no result of this paper is."""
+WITHIN = r"(?:\s*\([^()]*\)|,[^,]{1,60},)?\s+"
+CLAUSE = r"(?:^|[.;:,!?(\[]\s*|[-–—]\s+)"
+REASON = r"(?=\s*(?:$|[.,;:!)\]]|(?:by|due|because|as|since|for|pending|owing|until|at|on|from|in favou?r|and replaced)\b))"
+OF_ITSELF = re.compile(
+    rf"{NOT_OF_IT}\b{WHICH}{PAPER}{WITHIN}(?:{IS})?{GONE}"
+    rf"|{CLAUSE}{PAPER}\s+(?:{IS})?{GONE}"
+    r"|\b(?:we|authors?|i)\s+(?:(?:have|has|had to|hereby|are|decided to|would like to|wish to)\s+){0,2}"
+    rf"(?:withdr(?:aw|ew|awn|aws|awing)|retract(?:ed|s|ing)?)\s+{WHICH}{PAPER}\b{ELSEWHERE}",
     re.IGNORECASE,
 )
-SAYS_AT_ITS_START = re.compile(
-    rf"\s*(?:{PAPER}\s+|this\s+)?(?:is\s+|has been\s+)?withdrawn\b(?![^.]*\baccepted\b)", re.IGNORECASE
-)
+ALONE = re.compile(rf"{CLAUSE}(?:temporarily\s+)?{GONE}{REASON}", re.IGNORECASE)
+"""10 pages, withdrawn. In an abstract that is said of a paper at its start alone."""
 
 
 def withdrawal(comment: str | None, abstract: str | None) -> str | None:
     """The sentence that says so; None where none does. "We withdraw labels" in an abstract says nothing of the paper."""
-    for text in filter(None, (comment, abstract)):
-        for index, found in enumerate(SENTENCE.finditer(text)):
-            sentence = found[0].strip()
-            if SAYS_OF_ITSELF.search(sentence) or (index == 0 and SAYS_AT_ITS_START.match(sentence)):
-                return sentence
-    return None
+    said = [sentence for sentence in _sentences(comment) if OF_ITSELF.search(sentence) or ALONE.search(sentence)]
+    for index, sentence in enumerate(_sentences(abstract)):
+        if OF_ITSELF.search(sentence) or (index == 0 and ALONE.match(sentence)):
+            said.append(sentence)
+    return next(iter(said), None)
+
+
+def _sentences(text: str | None) -> Iterator[str]:
+    return (found[0].strip() for found in SENTENCE.finditer(text or ""))

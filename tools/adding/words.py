@@ -8,14 +8,13 @@ from html import unescape
 from typing import Any
 
 from tools.adding.tex import decoded
-from tools.adding.venues import is_preprint_server, is_series
+from tools.adding.venues import YEAR, is_preprint_server, is_series
 from tools.canonical import characters
 from tools.schema import UNPRINTABLE
 
 TAG = re.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>")
 MATHML = re.compile(r"<(?P<tag>(?:mml:)?math)\b.*?</(?P=tag)\s*>", re.DOTALL)
 NOT_SHOWN = re.compile(r"<(?P<tag>(?:mml:)?annotation(?:-xml)?)\b.*?</(?P=tag)\s*>", re.DOTALL)
-YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 PAGES = re.compile(r"(?P<first>\w+)\s*[-–—]+\s*(?P<last>\w+)")
 NOT_PRINTED = re.compile(rf"[{UNPRINTABLE}\ud800-\udfff]")
 FACE = re.compile(r"</?(?:i|b|u|em|strong|sub|sup|tt|scp)>", re.IGNORECASE)

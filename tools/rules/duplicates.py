@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 
+from tools.canonical import folded
 from tools.draft import Draft
 from tools.problems import Problem, rule
 from tools.reading import Location
@@ -33,9 +33,7 @@ def papers(draft: Draft) -> Iterator[Problem]:
 
 def letters(text: str) -> str:
     """A text's letters and digits alone, without case and accents."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
-    return NO_LETTER.sub("", text).casefold()
+    return NO_LETTER.sub("", folded(text))
 
 
 IDENTITIES: tuple[tuple[str, Location, Callable], ...] = (

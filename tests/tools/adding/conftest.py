@@ -84,9 +84,9 @@ class Services:
         """Answers requests for a host's path, after what was served for it before.
 
         `content` is bytes, text, what becomes JSON, or a file below tests/data/responses. A query in the path has to be the
-        request's; without one any will do; a ? that belongs to the path is written %3F. `times` is how often it is answered, None for ever. `delay` is the seconds before
-        the answer, `drip` those before each byte, `cut` the number of bytes after which the connection is closed. A header that
-        is None isn't sent.
+        request's; without one any will do; a ? that belongs to the path is written %3F. `times` is how often it is answered, None
+        for ever. `delay` is the seconds before the answer, `drip` those before each byte, `cut` the number of bytes after which
+        the connection is closed. A header that is None isn't sent.
         """
         path, _, query = path.partition("?")
         kind = KINDS.get(content.suffix, "text/plain") if isinstance(content, Path) else None

@@ -369,6 +369,27 @@ def test_a_file_that_cannot_be_read_is_told_where_and_why(add, tmp_path, capsys,
     assert says in capsys.readouterr().err
 
 
+def test_bibtex_that_is_pasted_in_place_of_a_file_is_read(add, catalog, capsys):
+    assert add(BIBTEX, "--offline", *SAID) == 0
+    assert load(catalog)[0].papers["kestrelnet"].pages == "10-19"
+    assert capsys.readouterr().out == "the argument:1: added: catalog/papers/kestrelnet.yaml\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("https://example.org/x.bib", "https://example.org/x.bib is a BibTeX file that has to be saved first"),
+        ("http://[::1", "no way to read http://[::1"),
+        ("x" * 300, "is nothing that can be looked up"),
+        (f"{'x' * 300}.bib", "can't be read: File name too long"),
+        ("@article{k, title={Kestrel", "the argument:1"),
+    ],
+)
+def test_what_names_no_file_is_refused_in_words(add, capsys, text, says):
+    assert add(text, "--offline") == 1
+    assert says in capsys.readouterr().err
+
+
 # ------------------------------------------------------------------------------------------------------- what goes wrong
 
 

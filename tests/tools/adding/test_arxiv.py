@@ -9,7 +9,6 @@ import pytest
 
 from tools.adding.arxiv import AT_ONCE, lookup
 from tools.adding.record import NoAnswer, NotThere, Record, Refusal
-from tools.adding.withdrawal import withdrawal
 
 HOST = "export.arxiv.org"
 PATH = "/api/query"
@@ -206,40 +205,3 @@ def test_a_withdrawn_paper_is_told_in_the_authors_words(web, arxiv):
 def test_labels_that_are_withdrawn_withdraw_no_paper(web, arxiv):
     arxiv("three_papers.xml")
     assert lookup(web, ["2499.00002"])["2499.00002"].withdrawn is None
-
-
-@pytest.mark.parametrize(
-    "comment",
-    [
-        "This paper has been withdrawn by the author due to an error",
-        "This submission has been withdrawn by arXiv administrators due to inappropriate overlap",
-        "This article was withdrawn.",
-        "Withdrawn due to errors in section 3",
-        "Paper withdrawn",
-        "12 pages. The paper is temporarily withdrawn, pending a new proof.",
-        "We have withdrawn this manuscript",
-        "10 pages; withdrawn by the authors",
-        "withdrawn",
-    ],
-)
-def test_a_comment_that_withdraws(comment):
-    assert withdrawal(comment, None)
-
-
-@pytest.mark.parametrize(
-    ("comment", "abstract"),
-    [
-        (None, "We withdraw labels that annotators doubt."),
-        (None, "In this paper, samples are withdrawn from the batch. This work was supported by seeds."),
-        (None, "Withdrawal of nutrients is seen in this paper."),
-        (None, "Lakes are drained. Withdrawn water is measured."),
-        (None, "The drug was withdrawn due to side effects; this paper asks why."),
-        ("Withdrawn from ICCV 2019 and accepted by CVPR 2020", None),
-        ("12 pages, 3 figures", "A plain abstract."),
-        ("", ""),
-        ("…", "?!"),
-        (None, None),
-    ],
-)
-def test_a_text_that_withdraws_no_paper(comment, abstract):
-    assert withdrawal(comment, abstract) is None

@@ -40,7 +40,6 @@ def test_a_chapter_is_of_its_proceedings_never_of_the_series(crossref):
         container="Computer Vision – ECCV 2024",
         volume="15000",
         pages="405-421",
-        publisher="Nest & Sons",
         arxiv="2499.00001",
         doi="10.5555/978-0-00-000000-0_7",
     )

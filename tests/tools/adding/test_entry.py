@@ -134,7 +134,7 @@ said = st.builds(
 
 
 @given(found, said)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_entry_that_is_written_is_loaded_back_equal(found, said):
     data = new_entry(found, said, TODAY)
     loaded = from_text(write(data, Paper), "new.yaml").data
@@ -147,7 +147,7 @@ FILES = sorted((ROOT / "catalog/papers").glob("*.yaml"))
 
 
 @given(st.sampled_from(FILES), found, said, st.lists(st.tuples(st.integers(0, 400), st.text("abc#:'\"- ", max_size=12)), max_size=5))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_update_loses_no_field_and_no_comment(file, found, said, comments):
     """Comments are put above any line at which a key or an item starts."""
     lines = file.read_text(encoding="utf-8").split("\n")

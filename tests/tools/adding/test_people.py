@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from tools.adding.people import families, given_first, same_people, same_person, split_authors
+from tools.adding.people import given_first, same_people, same_person, split_authors
 from tools.adding.record import Refusal
 from tools.catalog import load
 from tools.rules.form import NOT_ONE_PERSON
@@ -181,10 +181,6 @@ def test_no_list_is_taken_for_another_when_its_names_are_cut_to_initials_or_turn
         same = {other.title for other in catalog.papers.values() for cut in (initials, turned) if same_people(other.authors, cut)}
         assert paper.title in same
         assert len(same) <= 2
-
-
-def test_family_names_are_in_small_letters_without_accents():
-    assert families(["Ron van Bree", "J. Hé", "Martin King Jr.", "E"]) == ("bree", "he", "king", "e")
 
 
 def test_every_author_of_the_catalog_is_one_person_as_it_stands():

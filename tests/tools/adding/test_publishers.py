@@ -399,6 +399,28 @@ def test_what_is_no_papers_page_is_told(page, content, shown):
         page(f"{CVF}/content/X/html/A_paper.html", content)
 
 
+@pytest.mark.parametrize("again", ["<!--", "<![CDATA[", "</", "<a b='", "<pre>", "<ul><li>"])
+def test_a_page_that_was_made_to_take_long_is_read_as_far_as_a_page_of_a_paper_goes(page, again):
+    said = page(f"{CVF}/content/X/html/A_paper.html", html(again * (100_000 // len(again)), title="Birds"))
+    assert said.title == "Birds"
+
+
+def test_the_tags_and_the_bibtex_of_a_long_page_are_read_and_what_stands_far_below_is_not(page):
+    bibtex = "<div class='bibref'>@article{a, title={Birds}, pages={1-9}}</div>"
+    long = "<p>A bird.</p>" * 60_000
+    assert page(f"{CVF}/content/X/html/A_paper.html", html(bibtex + long, title="Birds")).pages == "1-9"
+    assert page(f"{CVF}/content/X/html/B_paper.html", html(long + bibtex, title="Birds")).pages is None
+
+
+def test_what_looks_like_a_tag_inside_of_one_or_in_a_comment_does_no_harm(page):
+    said = page(
+        f"{CVF}/content/X/html/A_paper.html",
+        """<!DOCTYPE html><!-- <meta name="citation_title" content="Wrong"> --><meta name="citation_title" content="A < B > C">
+        <!--x--><meta content="It's" name=x><div id="authors">A 1 < 2 Falk</div><!-- never closed <meta name="citation_volume" content="1">""",
+    )
+    assert (said.title, said.volume) == ("A < B > C", None)
+
+
 @pytest.mark.parametrize(
     ("name", "given_name_first"),
     [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
 from tools.adding.bibtex_file import read_bibtex
 from tools.adding.record import Record, Refusal
 from tools.adding.words import line
+from tools.canonical import folded
+from tools.rules.duplicates import letters
 
 COMPARED = ("title", "year", "volume", "number", "pages", "doi", "arxiv")
 
@@ -33,7 +34,7 @@ def joined(said: Record, entry: Record) -> Record:
     more_authors = len(entry.authors) > len(said.authors)
     return replace(
         said,
-        **{name: getattr(said, name) or getattr(entry, name) for name in (*COMPARED, "publisher", "abstract")},
+        **{name: getattr(said, name) or getattr(entry, name) for name in (*COMPARED, "abstract")},
         container=entry.container or said.container,
         authors=entry.authors if more_authors else said.authors,
         complete=entry.complete if more_authors else said.complete,
@@ -44,26 +45,17 @@ def joined(said: Record, entry: Record) -> Record:
 def _differences(said: Record, entry: Record) -> Iterator[str]:
     for name in COMPARED:
         one, other = getattr(said, name), getattr(entry, name)
-        if one and other and _key(str(one)) != _key(str(other)):
+        if one and other and letters(str(one)) != letters(str(other)):
             yield f'The page\'s own {name} is "{one}", its BibTeX has "{other}".'
     one, other = said.container, entry.container
-    if one and other and not (_key(one) in _key(other) or _key(other) in _key(one)):
+    if one and other and not (letters(one) in letters(other) or letters(other) in letters(one)):
         yield f'The page names "{one}", its BibTeX "{other}".'
     if said.authors and entry.authors and list(map(_name_key, said.authors)) != list(map(_name_key, entry.authors)):
         yield f"The page's authors are {_listed(said.authors)}, its BibTeX's {_listed(entry.authors)}."
 
 
-def _key(text: str) -> str:
-    """What two spellings of one text have in common: no case, accents, blanks and marks."""
-    return re.sub(r"[\W_]", "", _bare(text))
-
-
 def _name_key(name: str) -> list[str]:
-    return sorted(re.findall(r"\w+", _bare(name)))
-
-
-def _bare(text: str) -> str:
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter))
+    return sorted(re.findall(r"\w+", folded(name)))
 
 
 def _listed(authors: tuple[str, ...]) -> str:
