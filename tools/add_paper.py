@@ -17,6 +17,7 @@ import datetime
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -126,7 +127,7 @@ def _outcomes(options: argparse.Namespace, parser: argparse.ArgumentParser) -> I
         try:
             asked += _asked(text, shelf, update=options.update)
         except Refusal as reason:
-            yield Outcome(asked=text, error=str(reason))
+            yield Outcome(asked=textwrap.shorten(text, 100, placeholder=" …"), error=str(reason))
     if len(asked) > 1 and (given := [name for name in OF_ONE_PAPER if getattr(options, name)]):
         parser.error(f"--{given[0].replace('_', '-')} says something of one paper, and {len(asked)} were asked for")
     with _web(options, shelf, parser) as web:
