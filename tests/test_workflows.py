@@ -217,6 +217,6 @@ def test_a_pull_request_that_changes_entries_has_its_links_checked_without_a_tok
     assert added[True] == {"pull_request": {"paths": ["catalog/**/*.yaml", "catalog.yaml"]}}
     (job,) = added["jobs"].values()
     assert job["permissions"] == {"contents": "read"}
-    assert expressions(job) == ["github.event.pull_request.base.sha"]
+    assert expressions(job) == []
     assert job["steps"][0]["with"]["fetch-depth"] == 0
-    assert job["steps"][-1] == {"run": ".ci/check-added-links", "env": {"SINCE": "${{ github.event.pull_request.base.sha }}"}}
+    assert job["steps"][-1] == {"run": ".ci/check-added-links", "env": {"SINCE": "HEAD^1"}}

@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tools.agent import user_agent
+from tools.canonical import arxiv_page
 from tools.catalog import ROOT
 from tools.draft import Draft, read_all
 from tools.links import exceptions, journal, ledger
@@ -35,16 +36,17 @@ from tools.links.changed import NoComparison, added_since
 from tools.links.collect import collect
 from tools.links.fix import apply, fixes
 from tools.links.inside import Inside, check_site
-from tools.links.model import Finding, Target
+from tools.links.model import BAD, Finding, Target
 from tools.links.report import Report
 from tools.links.reports import REPORTS, text
-from tools.links.run import NoNetwork, Run, as_remembered, form_alone
+from tools.links.run import Run, as_remembered, form_alone
 from tools.links.settings import Settings
 from tools.links.watching import notices
 from tools.normalize import replace as replace_file
 
 SITE = Path("build") / "site"
 STOPPED = 130
+NOBODY = "no host answered at all: is there a network?"
 
 
 class Stop(Exception):
@@ -53,20 +55,38 @@ class Stop(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.changed_since == "":
+        parser.error("--changed-since needs a commit, tag or branch, such as origin/main")
     try:
         draft = read_all(options.root)
         report = _report(options, draft)
         _tell(options, report)
         if options.fix:
             _fix(draft, report.findings)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        print("\nStopped. What was seen is kept; the next run of today goes on from there.", file=sys.stderr)
+        kept = (
+            "What was seen is kept; the next run of today goes on from there." if _remembers(options) else "Nothing was changed."
+        )
+        print(f"\nStopped. {kept}", file=sys.stderr)
         return STOPPED
-    except (Stop, NoComparison, NoNetwork, journal.Busy, ledger.Unreadable) as reason:
+    except (Stop, NoComparison, journal.Busy, ledger.Unreadable) as reason:
         print(f"check_links: {reason}", file=sys.stderr)
         return 1
-    return int(any(finding.verdict != "dead" or not options.changed_since for finding in report.bad()))
+    except BrokenPipeError:  # whoever read the output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"check_links: {error.filename or 'a file'} can't be written or read: {error.strerror}", file=sys.stderr)
+        return 1
+    return int(any(finding.verdict != "dead" or options.changed_since is None for finding in report.bad()))
+
+
+def _remembers(options: argparse.Namespace) -> bool:
+    """Whether the ledger learns of it."""
+    return not options.offline and options.changed_since is None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,16 +111,26 @@ def _report(options: argparse.Namespace, draft: Draft) -> Report:
     if draft.manifest is None:
         raise Stop(f"catalog.yaml can't be read: {draft.problems[0]}")
     targets = collect(draft)
-    warnings = tuple(exceptions.warnings(draft.manifest.link_exceptions or (), targets, options.today))
     inside = _inside(options, draft) if options.site else Inside([], [])
     targets += _of_the_site_alone(targets, inside.external, draft)
-    if options.changed_since:
+    warnings = [*_unread(draft), *exceptions.warnings(draft.manifest.link_exceptions or (), targets, options.today)]
+    if options.changed_since is not None:
         added = added_since(options.root, options.changed_since, targets)
-        targets, warnings = [target for target in targets if target.url in added], ()
+        targets, warnings = [target for target in targets if target.url in added], _unread(draft)
     run = _run(options, draft, targets)
+    if run.news and not run.answered:
+        if _remembers(options):
+            raise Stop(f"{NOBODY} Nothing was remembered, and nothing can be said of the links")
+        warnings.append(NOBODY)
     findings = [*run.findings, *inside.findings]
     held = [replace(one, excepted=_excepted(one, draft, options.today)) for one in findings]
-    return Report(findings=tuple(held), notices=tuple(notices(draft, run.watched, run.rows)), warnings=warnings)
+    return Report(findings=tuple(held), notices=tuple(notices(draft, run.watched, run.rows)), warnings=tuple(warnings))
+
+
+def _unread(draft: Draft) -> list[str]:
+    """The files that can't be read: their links aren't looked at."""
+    unread = dict.fromkeys(problem.path for problem in draft.problems if problem.path not in draft.documents)
+    return [f"{path} can't be read, and its links weren't looked at: make check tells why" for path in unread]
 
 
 def _excepted(finding: Finding, draft: Draft, today: datetime.date) -> str | None:
@@ -131,40 +161,42 @@ def _run(options: argparse.Namespace, draft: Draft, targets: Sequence[Target]) -
     )
     file = options.root / ledger.FILE
     rows = {} if options.offline else journal.read(file)
-    if options.offline or options.changed_since:
+    if not _remembers(options):
         run = Run(rows, settings, options.today, record=lambda row: None)
         if options.offline:
             run.findings += form_alone(targets)
         else:
             asyncio.run(_look(run, targets))
         return run
-    seen = _seen_today(file, options.today)
+    seen = _in_order_today(file, options.today)
     with journal.Recorder(file) as record:
         run = Run(rows, settings, options.today, record)
         run.findings += [as_remembered(target, rows[target.url]) for target in targets if target.url in seen]
         asyncio.run(_look(run, [target for target in targets if target.url not in seen]))
-    journal.fold(file, {target.url for target in targets} if options.site else None)
+    whole = options.site and not _unread(draft)
+    journal.fold(file, {target.url for target in targets} if whole else None)
     return run
 
 
-def _seen_today(file: Path, today: datetime.date) -> Collection[str]:
-    """What a run of today that was stopped has seen: it is in the journal, and not in the ledger yet."""
+def _in_order_today(file: Path, today: datetime.date) -> Collection[str]:
+    """What a run of today that was stopped found in order: it is in the journal, and not in the ledger yet.
+
+    Papers on arXiv are asked for again, all in one request, since what arXiv says of them is watched.
+    """
     before = ledger.read(file)
-    return {url for url, row in journal.read(file).items() if row.checked == today and row != before.get(url)}
+    news = {url: row for url, row in journal.read(file).items() if row != before.get(url)}
+    return {url for url, row in news.items() if row.checked == today and row.verdict == "ok" and not arxiv_page(url)}
 
 
 async def _look(run: Run, targets: Sequence[Target]) -> None:
+    bad = 0
     with _progress() or nullcontext() as progress:
         task = progress.add_task("looking", total=len(targets), bad="") if progress else None
         async with aclosing(run.look(targets)) as findings:
             async for finding in findings:
+                bad += finding.verdict in BAD
                 if progress:
-                    bad = (
-                        sum(one.verdict in ("dead", "wrong", "broken") for one in run.findings)
-                        if finding.verdict != "ok"
-                        else None
-                    )
-                    progress.update(task, advance=1, **({} if bad is None else {"bad": f"{bad} bad"}))
+                    progress.update(task, advance=1, bad=f"{bad} bad")
 
 
 def _progress() -> Progress | None:

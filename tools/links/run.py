@@ -15,9 +15,8 @@ from tools.links.settings import Settings, World
 from tools.links.troubles import Trouble
 from tools.links.verdicts import judge
 
-
-class NoNetwork(Exception):
-    """No name at all resolved: that says something of this machine and nothing of the links. Nothing was remembered."""
+FROM_A_HOST = ("refused", "certificate", "reset", "redirect loop", "bad answer")
+"""Failures that only a machine at the other end can bring about."""
 
 
 @dataclass
@@ -29,18 +28,19 @@ class Run:
     settings: Settings
     today: datetime.date
     record: Callable[[Row], None]
-    """Keeps a new row."""
+    """Keeps a new row: from the first host on that has answered, since before that nothing shows that there is a network."""
     world: World | None = None
     findings: list[Finding] = field(default_factory=list)
     news: dict[str, Row] = field(default_factory=dict)
     """The new rows."""
     watched: list[Observation] = field(default_factory=list)
     """What arXiv said of papers."""
+    answered: bool = False
+    """Whether any host has answered at all."""
     _waiting: list[Row] = field(default_factory=list)
-    _answered: bool = False
 
     async def look(self, targets: Sequence[Target]) -> AsyncIterator[Finding]:
-        """Looks at all targets, and yields each finding as it comes. Raises NoNetwork."""
+        """Looks at all targets, and yields each finding as it comes."""
         own = {target.url: target for target in targets}
         paired = {target.url: target for target in targets if _twin(target.url)}
         paired |= {_twin(url): target for url, target in paired.items()}
@@ -53,9 +53,8 @@ class Run:
                     held[seen.url] = seen
                     if target.url in held and _twin(target.url) in held:
                         yield self._judge(target, held.pop(target.url), held.pop(_twin(target.url)))
-        if self._waiting and not self._answered:
-            raise NoNetwork("no name at all could be resolved; is there a network? Nothing was remembered")
-        await self._find_copies()
+        if self.answered:
+            await self._find_copies()
 
     def _judge(self, target: Target, seen: Observation, twin: Observation | None) -> Finding:
         finding, row = judge(target, seen, self.rows.get(target.url), self.today, twin=twin)
@@ -64,26 +63,31 @@ class Run:
         if seen.watch:
             self.watched.append(seen)
         if seen.asked:  # what wasn't asked has no news
-            self._keep(row, answered=seen.failure != "no such name")
+            self._keep(row, answered=seen.status is not None or seen.failure in FROM_A_HOST)
         return finding
 
     def _keep(self, row: Row, *, answered: bool) -> None:
-        """Remembers a row: not before anything has shown that there is a network."""
-        self._answered = self._answered or answered
+        self.answered = self.answered or answered
         self._waiting.append(row)
-        if self._answered:
+        if self.answered:
             for waiting in self._waiting:
                 self.record(waiting)
             self._waiting.clear()
 
     async def _find_copies(self) -> None:
         """Asks the archive for what isn't to be had any more, once for each address."""
-        lost = {one.target.url: one for one in self.findings if one.verdict in BAD and not self.news[one.target.url].archive}
+        lost = {one.target.url: one for one in self.findings if self._is_lost(one)}
         for url, copy in (await nearest_copies(lost, self.settings, self.world)).items() if lost else ():
             self.news[url] = replace(self.news[url], archive=copy)
             self.record(self.news[url])
             if lost[url].suggestion is None:
                 self.findings[self.findings.index(lost[url])] = replace(lost[url], suggestion=copy)
+
+    def _is_lost(self, finding: Finding) -> bool:
+        """Whether an address that was really asked is bad, and no copy is known. One that wasn't is nobody else's business."""
+        seen = finding.observation
+        asked = seen is not None and seen.asked and seen.failure not in ("malformed", "forbidden")
+        return asked and finding.verdict in BAD and not self.news[finding.target.url].archive
 
 
 def form_alone(targets: Iterable[Target]) -> list[Finding]:
@@ -98,9 +102,8 @@ def form_alone(targets: Iterable[Target]) -> list[Finding]:
 
 
 def as_remembered(target: Target, row: Row) -> Finding:
-    """What a run of the same day, which was stopped, found already."""
-    reason = f"as seen earlier today ({row.status})" if row.status else "as seen earlier today"
-    return Finding(target=target, verdict=row.verdict, reason=reason, suggestion=row.moved_to or row.archive)
+    """What a run of the same day, which was stopped, found in order already."""
+    return Finding(target=target, verdict=row.verdict, reason="as seen earlier today")
 
 
 def _twin(url: str) -> str | None:

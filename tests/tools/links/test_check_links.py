@@ -20,7 +20,7 @@ from tests.tools.adding import answers
 from tests.tools.links.conftest import QUICK
 from tests.tools.links.server import answer, page, raw, redirect
 from tools import check_links
-from tools.catalog import load
+from tools.catalog import ROOT, load
 from tools.links import journal, ledger
 from tools.links.run import Run
 from tools.links.settings import Settings
@@ -141,7 +141,14 @@ def test_offline_nobody_is_asked_and_nothing_remembered(check, alive, tree):
 def test_without_a_network_nothing_is_said_of_links_and_nothing_remembered(check, alive, tree, monkeypatch, capsys):
     monkeypatch.setattr(check_links, "Run", partial(Run, world=alive.world(resolver=nobody)))
     assert check() == 1
-    assert "no name at all could be resolved; is there a network? Nothing was remembered" in capsys.readouterr().err
+    assert "no host answered at all: is there a network? Nothing was remembered" in capsys.readouterr().err
+    assert rows(tree) == {}
+
+
+def test_one_address_that_is_never_asked_is_no_network(check, alive, tree, monkeypatch):
+    linked(tree, "http://127.0.0.1/x, https: false")
+    monkeypatch.setattr(check_links, "Run", partial(Run, world=alive.world(resolver=nobody)))
+    assert check() == 1
     assert rows(tree) == {}
 
 
@@ -150,20 +157,97 @@ async def nobody(name: str, port: int) -> list[str]:
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
-def test_a_branch_answers_for_broken_links_that_it_adds_and_remembers_nothing(check, alive, tree, capsys):
+def test_a_branch_whose_only_link_has_no_host_is_not_failed_for_it(check, alive, tree, committed, monkeypatch, capsys):
+    monkeypatch.setattr(check_links, "Run", partial(Run, world=alive.world(resolver=nobody)))
+    linked(tree, "https://nosuch.example/x")
+    assert check("--changed-since", "HEAD") == 0
+    said = capsys.readouterr().out
+    assert "unknown: https://nosuch.example/x" in said
+    assert "no host answered at all: is there a network?" in said
+
+
+@pytest.fixture
+def committed(tree: Path) -> None:
+    """The invented catalog as a repository of one commit."""
     git = partial(subprocess.run, cwd=tree, check=True, capture_output=True)
     git(["git", "init", "-q"])
     git(["git", "add", "."])
     git(["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "x"])
-    file = tree / "catalog/papers/siskin.yaml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("approaches:", "links:\n  - {kind: project, url: https://code.example/siskin}\napproaches:"), encoding="utf-8")
+
+
+def linked(tree: Path, url: str) -> None:
+    """Lets a paper link to an address."""
+    text = (ROOT / "tests/data/tree/catalog/papers/siskin.yaml").read_text(encoding="utf-8")
+    text = text.replace("approaches:", f"links:\n  - {{kind: project, url: {url}}}\napproaches:")
+    (tree / "catalog/papers/siskin.yaml").write_text(text, encoding="utf-8")
+
+
+def test_a_branch_answers_for_broken_links_that_it_adds_and_remembers_nothing(check, tree, committed, capsys):
+    linked(tree, "https://code.example/siskin")
     assert check("--changed-since", "HEAD") == 0, "gone on the first look: nothing is sure yet"
     assert "1 address: 1 unknown" in capsys.readouterr().out
-    file.write_text(text.replace("approaches:", "links:\n  - {kind: project, url: https://code.example/list#nowhere}\napproaches:"), encoding="utf-8")
+    linked(tree, "https://code.example/list#nowhere")
     assert check("--changed-since", "HEAD", "--format", "github") == 1
     assert "::error file=catalog/papers/siskin.yaml,line=8" in capsys.readouterr().out
     assert not (tree / ledger.FILE).exists()
+
+
+def test_a_branch_does_not_answer_for_what_is_known_to_be_dead_nor_for_exceptions(check, tree, committed, capsys):
+    url = "https://code.example/siskin"
+    gone = ledger.Row(url=url, first_seen=MONDAY, checked=MONDAY, failures=5, failing_since=MONDAY, status=404, verdict="dead")
+    ledger.write(tree / ledger.FILE, [gone])
+    manifest = tree / "catalog.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8") + "link_exceptions: [{host: unused.example, reason: None uses it., until: 2027-01-01}]\n", encoding="utf-8")
+    linked(tree, url)
+    assert check("--changed-since", "HEAD", day=30) == 0
+    said = capsys.readouterr().out
+    assert f"dead: {url}" in said
+    assert "unused.example" not in said
+
+
+def test_a_ref_that_is_empty_is_wrong_usage(check, tree):
+    with pytest.raises(SystemExit) as stopped:
+        check("--changed-since", "")
+    assert stopped.value.code == 2
+    assert not (tree / ledger.FILE).exists()
+
+
+# ------------------------------------------------------------------------------------------------------------- the site
+
+
+@pytest.fixture
+def site(tree: Path, alive) -> None:
+    """A built site of one page."""
+    links = ["https://code.example/list", "https://code.example/elsewhere", "https://code.example/aviary/issues/new?title=x", "missing/"]
+    (tree / "build/site").mkdir(parents=True)
+    (tree / "build/site/index.html").write_text("\n".join(f'<a href="{link}">x</a>' for link in links), encoding="utf-8")
+    alive.plays["code.example", "/elsewhere"] = page()
+
+
+def test_the_sites_own_links_are_looked_at_and_where_else_it_leads_but_not_its_forms(check, alive, tree, site, capsys):
+    assert check("--site") == 1
+    assert "index.html:4:" in capsys.readouterr().out
+    asked = {f"{request.host}{request.target}" for request in alive.asked}
+    assert "code.example/elsewhere" in asked
+    assert not [address for address in asked if "issues/new" in address]
+    assert "https://code.example/elsewhere" in rows(tree)
+
+
+def test_a_run_over_the_catalog_alone_forgets_nothing_of_the_site_and_one_over_all_forgets_what_stands_nowhere(check, tree, site):
+    check("--site")
+    check(day=1)
+    assert "https://code.example/elsewhere" in rows(tree)
+    (tree / "build/site/index.html").write_text("", encoding="utf-8")
+    check("--site", day=2)
+    assert "https://code.example/elsewhere" not in rows(tree)
+
+
+def test_an_entry_that_cannot_be_read_is_told_and_its_links_are_not_forgotten(check, tree, site, capsys):
+    check("--site")
+    (tree / "catalog/papers/kestrel.yaml").write_text("a: [", encoding="utf-8")
+    check("--site", day=1)
+    assert "catalog/papers/kestrel.yaml can't be read, and its links weren't looked at: make check tells why" in capsys.readouterr().out
+    assert CODE in rows(tree)
 
 
 def test_an_exception_keeps_a_finding_out_until_its_day_and_asks_to_look_again_after(check, alive, tree, capsys):
@@ -202,6 +286,24 @@ def test_ctrl_c_loses_nothing_that_was_seen(check, alive, tree, capsys):
     seen = journal.read(tree / ledger.FILE)
     assert LIST not in seen
     assert CODE in seen
+
+
+def test_a_preprint_that_was_always_called_otherwise_is_no_news(check, alive, capsys):
+    arxiv(alive, title="Kestrel: Hovering Attention in Fine-Grained Recognition")
+    check()
+    assert "is called" not in capsys.readouterr().out
+
+
+def test_what_was_never_asked_is_told_to_no_archive(check, alive, tree):
+    linked(tree, "https://name:secret@code.example/x")
+    assert check() == 1
+    assert [request for request in alive.asked if request.host == "archive.org"] == []
+
+
+def test_a_report_that_cannot_be_written_is_told(check, tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert check("--report", str(tmp_path / "file")) == 1
+    assert "can't be written or read: File exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
