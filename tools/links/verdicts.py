@@ -2,7 +2,8 @@
 
 One bad day is never "dead": what is gone has to be found gone `LOOKS` times on different days, over `DAYS` days at least. What
 can't work as it is written (a certificate, a fragment) is broken at once where it never worked; where it did, it gets as long
-to be mended. What says nothing of the address (a time-out, a server's error) neither counts nor resets the count.
+to be mended. So does, always, what leads to a host that is never asked: it may be the checker's own network that leads there.
+What says nothing of the address (a time-out, a server's error) neither counts nor resets the count.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from tools.canonical import arxiv_page, resolved_doi
+from tools.links.addresses import parse
+from tools.links.guard import why_not
 from tools.links.model import BAD, Finding, Observation, Row, Target, Verdict
 from tools.links.redirects import redirected, same_page, wants_login
 from tools.links.titles import names_another
+from tools.links.troubles import Trouble
 
 LOOKS, DAYS = 3, 7
 GONE = (404, 410)
@@ -24,7 +28,7 @@ WALLS = (202, 401, 402, 403, 406, 407, 418, 429, 451, 999)
 NEVER_ASKED = ("malformed", "forbidden")
 FLAWS = ("certificate", "redirect loop")
 SOFT_404, NO_FRAGMENT = "soft 404", "no fragment"
-COUNTED = (*GONE, *FLAWS, "no such name", SOFT_404, NO_FRAGMENT)
+COUNTED = (*GONE, *FLAWS, *NEVER_ASKED, "no such name", SOFT_404, NO_FRAGMENT)
 """A row's status after a look that counted as a failure."""
 
 
@@ -59,7 +63,7 @@ def judge(
 
 def _seen(target: Target, look: Observation) -> _Seen:
     status = look.failure or look.status
-    if look.failure in NEVER_ASKED:
+    if look.failure in NEVER_ASKED and _is_never_asked(target.url):
         return _Seen("broken", look.reason, status=status)
     if look.wall or look.status in WALLS:
         return _Seen("blocked", look.reason, status=status)
@@ -67,11 +71,21 @@ def _seen(target: Target, look: Observation) -> _Seen:
         return _Seen("gone", look.reason, status=status)
     if look.soft_404:
         return _Seen("gone", look.reason, status=SOFT_404)
-    if look.failure in FLAWS:
+    if look.failure in (*FLAWS, *NEVER_ASKED):
         return _Seen("flawed", look.reason, status=status)
     if look.failure or look.status is None or not 200 <= look.status < 300:
         return _Seen("silent", look.reason, status=status)
     return replace(_answered(target, look), status=NO_FRAGMENT if look.fragment is False else status)
+
+
+def _is_never_asked(url: str) -> bool:
+    """Whether an address says by itself that nobody will ask it, wherever names and redirects lead."""
+    try:
+        return why_not(parse(url).host) is not None
+    except Trouble:
+        return True
+    except ValueError:  # its host is a name
+        return False
 
 
 def _answered(target: Target, look: Observation) -> _Seen:
@@ -139,7 +153,7 @@ def _concluded(before: Row, after: Row, seen: _Seen, today: datetime.date) -> tu
 
 def _of_a_failure(before: Row, after: Row, seen: _Seen, today: datetime.date) -> tuple[Verdict, str]:
     bad: Verdict = "dead" if seen.kind == "gone" else "broken"
-    if bad == "broken" and before.last_ok is None:
+    if bad == "broken" and before.last_ok is None and seen.status not in NEVER_ASKED:
         return bad, seen.reason
     since = after.failing_since or today
     if after.failures >= LOOKS and (today - since).days >= DAYS:

@@ -40,8 +40,12 @@ FIRST = [
     ({"failure": "reset"}, "unknown"),
     ({"failure": "bad answer"}, "unknown"),
     ({"failure": "certificate"}, "broken"),
-    ({"failure": "malformed"}, "broken"),
-    ({"failure": "forbidden"}, "broken"),
+    ({"failure": "malformed", "url": "https://a:b@a.example/"}, "broken"),
+    ({"failure": "malformed"}, "unknown"),  # a redirect, of which the address can't say anything
+    ({"failure": "forbidden", "url": "ftp://a.example/"}, "broken"),
+    ({"failure": "forbidden", "url": "https://10.0.0.1/"}, "broken"),
+    ({"failure": "forbidden", "url": "https://[::1]/"}, "broken"),
+    ({"failure": "forbidden"}, "unknown"),  # its name, or a redirect: it may be this network's doing
     ({"failure": "redirect loop"}, "broken"),
     ({"failure": "redirect loop", "wall": True}, "blocked"),
     ({"fragment": False, "url": f"{URL}#here"}, "broken"),
@@ -79,6 +83,7 @@ def story(*looks, row=None, **more):
 
 
 GONE, OK, SLOW, CERTIFICATE = look(404), look(), look(failure="timed out"), look(failure="certificate")
+INWARDS = look(failure="forbidden")
 UNKNOWN = "unknown"
 
 HISTORIES = {
@@ -100,6 +105,8 @@ HISTORIES = {
     "and may be renewed": ([(0, OK), (3, CERTIFICATE), (5, OK), (12, CERTIFICATE)], ["ok", UNKNOWN, "ok", UNKNOWN]),
     "a place that a page has lost": ([(0, OK), (3, look(fragment=False)), (6, look(fragment=False)), (10, look(fragment=False))], ["ok", UNKNOWN, UNKNOWN, "broken"]),
     "soft 404s": ([(0, look(soft_404=True)), (0, look(soft_404=True)), (3, look(soft_404=True)), (7, look(soft_404=True))], [UNKNOWN, UNKNOWN, UNKNOWN, "dead"]),
+    "a network whose names all lead inwards": ([(0, OK), (7, INWARDS), (7, INWARDS), (14, OK)], ["ok", UNKNOWN, UNKNOWN, "ok"]),
+    "a name that leads inwards for good": ([(0, INWARDS), (0, INWARDS), (3, INWARDS), (7, INWARDS)], [UNKNOWN, UNKNOWN, UNKNOWN, "broken"]),
     "a clock that went back counts nothing": ([(7, GONE), (0, GONE), (3, GONE), (14, GONE)], [UNKNOWN] * 4),
 }
 
