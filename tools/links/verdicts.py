@@ -48,8 +48,10 @@ def judge(
 ) -> tuple[Finding, Row]:
     """The finding, and the row that the ledger is to remember. `twin`: what the https address of an http one answered."""
     before = row or Row(url=target.url, first_seen=today)
-    seen = _with_twin(target, observation, _seen(target, observation), twin)
+    seen = _with_twin(target, before, observation, _seen(target, before, observation), twin)
     after = _remembered(before, seen, observation, today)
+    if _is_retitled(target, before, observation):  # by the title of before it is known for the right paper the next time, too
+        after = replace(after, title=before.title)
     verdict, reason = _concluded(before, after, seen, today)
     suggestion = seen.suggestion or (after.archive if verdict == "dead" else None)
     after = replace(after, verdict=verdict, moved_to=_moved_to(before, seen, verdict))
@@ -61,7 +63,7 @@ def judge(
 # ------------------------------------------------------------------------------------------------------------- one look
 
 
-def _seen(target: Target, look: Observation) -> _Seen:
+def _seen(target: Target, before: Row, look: Observation) -> _Seen:
     status = look.failure or look.status
     if look.failure in NEVER_ASKED and _is_never_asked(target.url):
         return _Seen("broken", look.reason, status=status)
@@ -75,7 +77,7 @@ def _seen(target: Target, look: Observation) -> _Seen:
         return _Seen("flawed", look.reason, status=status)
     if look.failure or look.status is None or not 200 <= look.status < 300:
         return _Seen("silent", look.reason, status=status)
-    return replace(_answered(target, look), status=NO_FRAGMENT if look.fragment is False else status)
+    return replace(_answered(target, before, look), status=NO_FRAGMENT if look.fragment is False else status)
 
 
 def _is_never_asked(url: str) -> bool:
@@ -88,10 +90,10 @@ def _is_never_asked(url: str) -> bool:
         return False
 
 
-def _answered(target: Target, look: Observation) -> _Seen:
+def _answered(target: Target, before: Row, look: Observation) -> _Seen:
     if look.final and wants_login(target.url, look.final):
         return _Seen("blocked", f"leads to a login: {look.final}")
-    if _is_another_paper(target, look):
+    if _is_another_paper(target, look.title) and not _is_retitled(target, before, look):
         return _Seen("wrong", f'answers with another paper, "{look.title}"; expected "{target.title}"')
     if look.fragment is False:
         return _Seen("flawed", f'the page answers, but has no place called "{urlsplit(target.url).fragment}"')
@@ -101,17 +103,23 @@ def _answered(target: Target, look: Observation) -> _Seen:
     return _Seen("ok", f"{look.reason}; its owner has closed it for changes" if look.archived else look.reason)
 
 
-def _is_another_paper(target: Target, look: Observation) -> bool:
+def _is_another_paper(target: Target, title: str | None) -> bool:
     exact = bool(arxiv_page(target.url) or resolved_doi(target.url))
-    return bool(target.title and look.title) and names_another(look.title, target.title, exact=exact)
+    return bool(target.title and title) and names_another(title, target.title, exact=exact)
 
 
-def _with_twin(target: Target, look: Observation, seen: _Seen, twin: Observation | None) -> _Seen:
+def _is_retitled(target: Target, before: Row, look: Observation) -> bool:
+    """Whether it is another title of the same paper: arXiv gives an id to one paper alone, and it was the right one before."""
+    known = look.watch and before.title and not _is_another_paper(target, before.title)
+    return bool(known) and _is_another_paper(target, look.title)
+
+
+def _with_twin(target: Target, before: Row, look: Observation, seen: _Seen, twin: Observation | None) -> _Seen:
     """Where https answers as http does, or where http doesn't answer: the https address."""
     if twin is None or not target.url.startswith("http://") or seen.kind in ("moved", "wrong", "broken"):
         return seen
     https = f"https{target.url[4:]}"
-    of_twin = _seen(replace(target, url=https), twin)
+    of_twin = _seen(replace(target, url=https), before, twin)
     if of_twin.kind != "ok" or (twin.final and not same_page(https, twin.final)):
         return seen
     alike = seen.kind != "ok" or look.title == twin.title

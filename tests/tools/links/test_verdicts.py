@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tools.links.model import Observation, Place, Row, Target
+from tools.links.model import Observation, Place, Row, Target, Watch
 from tools.links.verdicts import judge
 
 DAY = date(2026, 11, 20)
@@ -176,6 +176,22 @@ def test_another_papers_title_is_wrong_at_once(url, title, verdict):
     if verdict == "wrong":
         assert finding.reason == f'answers with another paper, "{title}"; expected "{TITLE}"'
         assert row.last_ok is None
+
+
+ARXIV = "https://arxiv.org/abs/2103.07976"
+WATCH = Watch(arxiv="2103.07976", title=OTHER, version=3)
+
+
+@pytest.mark.parametrize(
+    ("before", "watch", "verdict"),
+    [(TITLE, WATCH, "ok"), (OTHER, WATCH, "wrong"), (None, WATCH, "wrong"), (TITLE, None, "wrong")],
+)
+def test_a_paper_that_its_authors_call_otherwise_on_arxiv_stays_the_right_one(before, watch, verdict):
+    row, paper = Row(url=ARXIV, first_seen=DAY, title=before), target(ARXIV, TITLE)
+    for week in range(3):
+        finding, row = judge(paper, look(url=ARXIV, title=OTHER, watch=watch), row, DAY + timedelta(7 * week))
+        assert finding.verdict == verdict
+    assert judge(target(ARXIV, "A Paper of Somebody Else Entirely"), look(url=ARXIV, title=OTHER, watch=watch), row, DAY)[0].verdict == "wrong"
 
 
 def test_where_any_page_will_do_no_title_is_wrong():
