@@ -127,9 +127,11 @@ class Row:
     status: int | str | None = None
     """Of the last look: the status, or the failure, or what was wrong with a page that came ("soft 404", "no fragment")."""
     failures: int = 0
-    """Looks in a row, on different days, that found it gone."""
+    """Looks on different days that found the same amiss, since one last found it right."""
     failing_since: datetime.date | None = None
     """The day of the first of them."""
+    failing_by: str | None = None
+    """What they found: "gone", or what was wrong with it."""
     verdict: Verdict = "unknown"
     title: str | None = None
     """The title that was seen there last."""

@@ -100,7 +100,7 @@ def _checked(rows: dict[str, Row]) -> Iterator[tuple[str, Row]]:
         for address in addresses:
             if not WEB.fullmatch(address):
                 raise Refusal(f"{LEDGER}: {address[:100]!r} is no address of the web")
-        for text in (*addresses, row.title or "", str(row.status)):
+        for text in (*addresses, row.title or "", row.failing_by or "", str(row.status)):
             if len(text) > LONGEST_TEXT or NO_TEXT.search(text):
                 raise Refusal(f"{LEDGER}: the row of {url[:100]!r} has what is no text, or more than {LONGEST_TEXT:,} characters")
         yield url, row

@@ -3,7 +3,8 @@
 One bad day is never "dead": what is gone has to be found gone `LOOKS` times on different days, over `DAYS` days at least. What
 can't work as it is written (a certificate, a fragment) is broken at once where it never worked; where it did, it gets as long
 to be mended. So does, always, what leads to a host that is never asked: it may be the checker's own network that leads there.
-What says nothing of the address (a time-out, a server's error) neither counts nor resets the count.
+What says nothing of the address (a time-out, a server's error) neither counts nor resets the count; another kind of failure
+begins it anew.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ FLAWS = ("certificate", "redirect loop")
 SOFT_404, NO_FRAGMENT = "soft 404", "no fragment"
 COUNTED = (*GONE, *FLAWS, *NEVER_ASKED, "no such name", SOFT_404, NO_FRAGMENT)
 """A row's status after a look that counted as a failure."""
+DAYS_OF_A_ROW = ("first_seen", "checked", "last_ok", "failing_since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def judge(
     target: Target, observation: Observation, row: Row | None, today: datetime.date, *, twin: Observation | None = None
 ) -> tuple[Finding, Row]:
     """The finding, and the row that the ledger is to remember. `twin`: what the https address of an http one answered."""
-    before = row or Row(url=target.url, first_seen=today)
+    before = _without_future(row or Row(url=target.url, first_seen=today), today)
     seen = _with_twin(target, before, observation, _seen(target, before, observation), twin)
     after = _remembered(before, seen, observation, today)
     if _is_retitled(target, before, observation):  # by the title of before it is known for the right paper the next time, too
@@ -130,23 +132,35 @@ def _with_twin(target: Target, before: Row, look: Observation, seen: _Seen, twin
 # ---------------------------------------------------------------------------------------------------------- the history
 
 
+def _without_future(row: Row, today: datetime.date) -> Row:
+    """The row with no look after today: a clock was ahead, and would stop all counting until its day has come."""
+    days = {name: min(day, today) for name in DAYS_OF_A_ROW if (day := getattr(row, name))}
+    return replace(row, **days)
+
+
 def _remembered(row: Row, seen: _Seen, look: Observation, today: datetime.date) -> Row:
     """The row after a look, but for its verdict."""
-    new = replace(row, checked=max(today, row.checked or today), status=seen.status)
+    new = replace(row, checked=today, status=seen.status)
     if seen.kind in ("ok", "moved", "wrong"):
-        new = replace(new, failures=0, failing_since=None, title=look.title or row.title, archived=look.archived)
+        new = replace(new, failures=0, failing_since=None, failing_by=None, title=look.title or row.title, archived=look.archived)
     if seen.kind in ("ok", "moved"):
         return replace(new, last_ok=today)
-    if seen.kind in ("gone", "flawed") and not _counted_already(row, today):
-        return replace(new, failures=row.failures + 1, failing_since=row.failing_since or today)
-    return new
+    return _counted(row, new, seen, today) if seen.kind in ("gone", "flawed") else new
+
+
+def _counted(row: Row, new: Row, seen: _Seen, today: datetime.date) -> Row:
+    """The row with one failure more: the first, where those before were of another kind."""
+    by = "gone" if seen.kind == "gone" else str(seen.status)
+    if row.failing_by not in (None, by):
+        return replace(new, failures=1, failing_since=today, failing_by=by)
+    if _counted_already(row, today):
+        return new
+    return replace(new, failures=row.failures + 1, failing_since=row.failing_since or today, failing_by=by)
 
 
 def _counted_already(row: Row, today: datetime.date) -> bool:
-    """Whether a failure of this day is in the count, or the clock went back."""
-    if not row.failures or row.checked is None:
-        return False
-    return row.checked > today or (row.checked == today and row.status in COUNTED)
+    """Whether a failure of this day is in the count."""
+    return row.failures > 0 and row.checked == today and row.status in COUNTED
 
 
 def _concluded(before: Row, after: Row, seen: _Seen, today: datetime.date) -> tuple[Verdict, str]:
@@ -165,7 +179,7 @@ def _of_a_failure(before: Row, after: Row, seen: _Seen, today: datetime.date) ->
         return bad, seen.reason
     since = after.failing_since or today
     if after.failures >= LOOKS and (today - since).days >= DAYS:
-        return bad, f"{seen.reason}, at each look since {since}"
+        return bad, f"{seen.reason}, at {LOOKS} looks or more since {since}"
     due = max(since + datetime.timedelta(DAYS), today + datetime.timedelta(LOOKS - after.failures))
     return "unknown", f"{seen.reason}, first seen so on {since}; {bad} if still so on {due}"
 

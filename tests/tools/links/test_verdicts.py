@@ -107,7 +107,13 @@ HISTORIES = {
     "soft 404s": ([(0, look(soft_404=True)), (0, look(soft_404=True)), (3, look(soft_404=True)), (7, look(soft_404=True))], [UNKNOWN, UNKNOWN, UNKNOWN, "dead"]),
     "a network whose names all lead inwards": ([(0, OK), (7, INWARDS), (7, INWARDS), (14, OK)], ["ok", UNKNOWN, UNKNOWN, "ok"]),
     "a name that leads inwards for good": ([(0, INWARDS), (0, INWARDS), (3, INWARDS), (7, INWARDS)], [UNKNOWN, UNKNOWN, UNKNOWN, "broken"]),
-    "a clock that went back counts nothing": ([(7, GONE), (0, GONE), (3, GONE), (14, GONE)], [UNKNOWN] * 4),
+    "a clock that went back counts one look less": ([(7, GONE), (0, GONE), (3, GONE), (14, GONE)], [UNKNOWN, UNKNOWN, UNKNOWN, "dead"]),
+    "a clock that was years ahead": ([(3650, GONE), (0, GONE), (3, GONE), (6, GONE), (7, GONE)], [UNKNOWN] * 4 + ["dead"]),
+    "and saw nothing amiss": ([(3650, OK), (0, GONE), (3, GONE), (7, GONE)], ["ok", UNKNOWN, UNKNOWN, "dead"]),
+    "another kind of failure is another story": ([(0, OK), (1, CERTIFICATE), (5, CERTIFICATE), (9, GONE), (12, GONE), (16, GONE)], ["ok"] + [UNKNOWN] * 4 + ["dead"]),
+    "with silence between them, too": ([(0, OK), (1, CERTIFICATE), (5, CERTIFICATE), (8, SLOW), (9, GONE)], ["ok"] + [UNKNOWN] * 4),
+    "and on one day": ([(0, OK), (1, CERTIFICATE), (5, CERTIFICATE), (9, GONE), (9, CERTIFICATE)], ["ok"] + [UNKNOWN] * 4),
+    "two flaws are two stories": ([(0, OK), (1, CERTIFICATE), (5, CERTIFICATE), (9, look(fragment=False))], ["ok"] + [UNKNOWN] * 3),
 }
 
 
@@ -133,6 +139,18 @@ def test_a_date_that_was_named_is_kept():
     """Looking on the day that the first failure named, and once in between, tells that it is dead; looking on its eve doesn't."""
     assert story((0, GONE), (2, GONE), (7, GONE))[0][-1] == "dead"
     assert story((0, GONE), (2, GONE), (6, GONE))[0][-1] == "unknown"
+
+
+@pytest.mark.parametrize("between", [[], [(5, SLOW)], [(5, look(403))]])
+def test_a_dead_one_says_since_when_in_words_that_hold_whatever_was_between_and_stay(between):
+    for more in ([], [(14, GONE)], [(14, GONE), (21, SLOW), (28, GONE)]):
+        _, finding, _ = story((0, GONE), (3, GONE), *between, (7, GONE), *more)
+        assert finding.reason == "answers, at 3 looks or more since 2026-11-20"
+
+
+def test_no_day_of_a_row_is_still_to_come():
+    _, _, row = story((90, OK), (99, GONE), (0, GONE))
+    assert (row.checked, row.last_ok, row.failing_since) == (DAY, DAY, DAY)
 
 
 def test_what_is_back_is_told():
