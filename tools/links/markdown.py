@@ -23,7 +23,7 @@ HEADINGS: dict[Verdict, str] = {
     "dead": "Dead",
     "wrong": "Wrong: another paper is there",
     "broken": "Broken: can't work as it is written",
-    "moved": "Moved for good",
+    "moved": "Moved: for good, to https, or to a front page",
 }
 FOLDED: dict[Verdict, str] = {
     "unknown": "of which nothing can be said yet",

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tools.catalog import ROOT
 from tools.draft import OTHER_FILES, read_all
 from tools.links import journal, ledger
-from tools.links.model import FAILURES, VERDICTS, Row
+from tools.links.model import STATUSES, VERDICTS, Row
 
 DAY = date(2026, 11, 20)
 DATES = st.dates(date(2000, 1, 1), date(2100, 1, 1))
@@ -30,7 +30,7 @@ ROWS = st.builds(
     first_seen=DATES,
     checked=st.none() | DATES,
     last_ok=st.none() | DATES,
-    status=st.none() | st.integers(100, 599) | st.sampled_from(FAILURES),
+    status=st.none() | st.integers(100, 599) | st.sampled_from([*STATUSES]),
     failures=st.integers(0, 1000),
     failing_since=st.none() | DATES,
     failing_by=st.none() | TEXTS,

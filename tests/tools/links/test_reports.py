@@ -200,7 +200,7 @@ def test_the_issue_says_first_what_is_dead_and_folds_what_nobody_can_mend():
         "Dead (1)",
         "Wrong: another paper is there (1)",
         "Broken: can't work as it is written (1)",
-        "Moved for good (1)",
+        "Moved: for good, to https, or to a front page (1)",
         "Papers that have changed",
         "Exceptions to be looked at",
         "1 link of which nothing can be said yet",
@@ -291,7 +291,7 @@ def test_of_too_many_the_issue_says_how_many_more_there_are():
     shown = len(re.findall("https://dead", body))
     assert f"and {5_000 - shown:,} more\n```" in body
     assert len(re.findall(r"^and [45],\d{3} more$", body, re.MULTILINE)) == 6
-    assert "### Moved for good (5,000)" in body
+    assert "### Moved: for good, to https, or to a front page (5,000)" in body
     assert "5,000 links of hosts that turn programs away" in body
 
 
