@@ -122,9 +122,7 @@ class LinkException(Model):
     """The address, as the catalog spells it; or `host`."""
     host: Text | None = None
     """The host, in lower case and as it is: www.example.org isn't example.org."""
-    verdicts: Annotated[list[Literal["moved", "dead", "blocked", "broken", "wrong", "unknown"]], Field(min_length=1)] | None = (
-        None
-    )
+    verdicts: Annotated[list[Excusable], Field(min_length=1)] | None = None
     """What may be said of it without being told; left out where anything may."""
     reason: Text
     """Why, and how somebody saw it."""

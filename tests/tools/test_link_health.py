@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,7 +18,7 @@ from tools.catalog import ROOT, Catalog, load
 from tools.draft import read_all
 from tools.links import ledger
 from tools.links.collect import collect
-from tools.links.model import FAILURES, MEANINGS, STATUSES, VERDICTS, Row
+from tools.links.model import MEANINGS, STATUSES, VERDICTS, Failure, Row
 from tools.links.verdicts import NO_FRAGMENT, SOFT_404
 from tools.pages import paging
 from tools.pages.health import holders
@@ -194,7 +195,7 @@ def test_the_page_counts_and_lists_what_the_ledger_knows_of_the_catalogs_address
         "Dead": [["Kestrel", CODE, "answers with status 404", f"failing since 2026-07-01 last right 2026-05-06 {looked}", "saved copy"]],
         "Broken": [["Feathers", TGZ, "its certificate isn't valid", f"failing since 2026-07-01 {looked}", "not known"]],
         "Wrong": [["Kestrel", DOI, "answers with another paper: “Wrens of the World”", f"last right 2026-05-06 {looked}", "not known"]],
-        "Moved": [["Feathers", HOME, "leads elsewhere", f"last right 2026-07-12 {looked}", "https://feathers.example/"]],
+        "Moved": [["Feathers", HOME, "its host answers by https, too", f"last right 2026-07-12 {looked}", "https://feathers.example/"]],
         "Blocked": [["Kestrel", THREAD, "answers with status 403", looked]],
         "Unknown": [["catalog.yaml", LIST, "nobody answers in time", f"last right 2026-05-06 {looked}"]],
     }  # fmt: skip
@@ -205,7 +206,7 @@ def test_the_page_counts_and_lists_what_the_ledger_knows_of_the_catalogs_address
 
 def test_every_verdict_and_every_status_that_is_a_word_is_explained():
     assert set(MEANINGS) == set(VERDICTS)
-    assert set(STATUSES) == {*FAILURES, SOFT_404, NO_FRAGMENT}
+    assert set(STATUSES) == {*get_args(Failure), SOFT_404, NO_FRAGMENT}
 
 
 @pytest.mark.parametrize(
@@ -264,6 +265,8 @@ def test_what_a_person_has_said_is_to_be_left_alone_has_the_reason_and_no_mark(e
         (row(CODE, "wrong", archived=True), "wrong", MEANINGS["wrong"]),
         (row(CODE, "moved", moved_to='https://new.example/"><i>'), "moved", 'It leads elsewhere now: https://new.example/"><i>.'),
         (row(CODE, "moved"), "moved", "It leads elsewhere now."),
+        (row("http://feathers.example/", "moved", moved_to="https://feathers.example/"), None, None),
+        (row("http://feathers.example/", "moved", moved_to="https://feathers.example/new"), "moved", "It leads elsewhere now: https://feathers.example/new."),
         (row(CODE, archived=True), "archived", "Its owner has closed this repository for changes."),
         (row(CODE, "moved", archived=True), "archived", "Its owner has closed this repository for changes."),
         (row(CODE), None, None),
@@ -272,12 +275,12 @@ def test_what_a_person_has_said_is_to_be_left_alone_has_the_reason_and_no_mark(e
     ],
 )
 def test_readers_are_warned_of_what_is_known_to_be_amiss_and_of_nothing_else(catalog, known, mark, meaning):
-    page = render(catalog, ledger=by_url(known))["papers/kestrel.md"]
-    assert marked(page, CODE) == [mark]
+    page = render(catalog, ledger=by_url(known))["papers/kestrel.md" if known.url == CODE else "datasets/feathers.md"]
+    assert marked(page, known.url) == [mark]
     assert page.count('class="fate"') == bool(mark)
     titles = re.findall(r'class="fate__mark[^"]*" href="../../links/#verdicts" title="([^"]*)"', page)
     assert [html.unescape(title) for title in titles] == ([meaning] if mark else [])
-    nofollow = [' rel="nofollow noopener"' in tag for url, tag, _ in links(page) if url == CODE]
+    nofollow = [' rel="nofollow noopener"' in tag for url, tag, _ in links(page) if url == known.url]
     assert nofollow == [mark in ("dead", "broken", "wrong")]
 
 

@@ -21,6 +21,7 @@ from tools.draft import MANIFEST, Draft
 from tools.fixes import Fix
 from tools.links.collect import IDS, NOT_LINKS, QUOTED, scalars
 from tools.links.model import Finding, Place
+from tools.links.report import where
 from tools.manifest import Manifest
 from tools.normalize import replace as replace_file
 from tools.normalize import write
@@ -52,9 +53,10 @@ def fixes(draft: Draft, findings: Iterable[Finding]) -> Fixes:
         return Fixes([], [])
     if _errors(draft):  # a problem of ours couldn't be told from one that was there
         return Fixes([], ["nothing was changed: the catalog isn't valid; python -m tools.check_catalog tells what to mend first"])
+    built, findings = [*_of_the_site(findings, draft)], _of_the_catalog(findings, draft)
     new = {finding.target.url: finding.suggestion or "" for finding in findings}
     changed: dict[str, Document] = {}
-    left = list(_not_rewritten(findings, draft))
+    left = [*_not_rewritten(findings, draft), *built]
     for path in sorted({place.path for finding in findings for place in finding.target.places}):
         text = _changed(draft.documents[path], new)
         if text is None:
@@ -80,6 +82,25 @@ def apply(files: Iterable[Fix]) -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------- one file
+
+
+def _of_the_site(findings: Iterable[Finding], draft: Draft) -> Iterator[str]:
+    """What is told of the places in pages of the built site."""
+    for finding in findings:
+        if built := _at(finding, [place for place in finding.target.places if place.path not in draft.documents]):
+            moved = f"{finding.target.url} is at {finding.suggestion} now"
+            yield f"{where(built)}: {moved}; it stands in the built site, so change by hand what that is made of"
+
+
+def _of_the_catalog(findings: Iterable[Finding], draft: Draft) -> list[Finding]:
+    """The findings with only those places that stand in a file of the catalog's."""
+    ours = (_at(finding, [place for place in finding.target.places if place.path in draft.documents]) for finding in findings)
+    return [finding for finding in ours if finding]
+
+
+def _at(finding: Finding, places: list[Place]) -> Finding | None:
+    """The finding with some of its places; None where those are none."""
+    return replace(finding, target=replace(finding.target, places=tuple(places))) if places else None
 
 
 def _not_rewritten(findings: Iterable[Finding], draft: Draft) -> Iterator[str]:

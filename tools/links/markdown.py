@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tools.links.model import Finding, Verdict
-from tools.links.report import Report, at, clean, many, tally, where
+from tools.links.report import Report, at, clean, many, only_form, tally, where
 from tools.posting import quoted
 
 LONGEST = 65_000
@@ -23,7 +23,7 @@ HEADINGS: dict[Verdict, str] = {
     "dead": "Dead",
     "wrong": "Wrong: another paper is there",
     "broken": "Broken: can't work as it is written",
-    "moved": "Moved for good",
+    "moved": "Moved: for good, to https, or to a front page",
 }
 FOLDED: dict[Verdict, str] = {
     "unknown": "of which nothing can be said yet",
@@ -50,7 +50,10 @@ def markdown(report: Report) -> str:
 
 def _opening(report: Report) -> str:
     counts = Counter(finding.verdict for finding in report.bad())
-    return "\n\n".join([FOUND.format(found=f"**{tally(counts)}**") if counts else NOTHING, ALL_WEEK])
+    found = FOUND.format(found=f"**{tally(counts)}**") if counts else NOTHING
+    if report.formal:
+        found = f"{only_form(report)}. {found if counts else ''}".strip()
+    return f"{found}\n\n{ALL_WEEK}"
 
 
 Section = tuple[str, Sequence[str], str]

@@ -10,7 +10,6 @@ Failure = Literal[
     "malformed", "forbidden", "no such name", "refused", "timed out", "certificate", "reset", "redirect loop", "bad answer"
 ]
 """Why there was no status; `STATUSES` says what each means."""
-FAILURES = get_args(Failure)
 STATUSES: dict[str, str] = {
     "malformed": "it is no address",
     "forbidden": "it leads to an address that is never asked: private, or not http",
@@ -30,8 +29,8 @@ Verdict = Literal["ok", "moved", "dead", "blocked", "broken", "wrong", "unknown"
 VERDICTS = get_args(Verdict)
 MEANINGS: dict[Verdict, str] = {
     "ok": "It answers, and nothing speaks against it.",
-    "moved": "It leads elsewhere: for good to a new address, which should stand in its place, or to a front page, behind which"
-    " the page itself may be gone.",
+    "moved": "It leads for good to a new address, or its host answers by https too: either should stand in its place. Or it leads"
+    " to a front page, behind which the page itself may be gone.",
     "dead": "It is gone: there was no such page, or no host of that name, at three looks or more, over a week at least.",
     "blocked": "Its host refuses programs, or wants a login. A person may well see it.",
     "broken": "It can't work as it is written: no valid certificate, no such place on the page, redirects without end, or no"
@@ -127,9 +126,11 @@ class Row:
     status: int | str | None = None
     """Of the last look: the status, or the failure, or what was wrong with a page that came ("soft 404", "no fragment")."""
     failures: int = 0
-    """Looks in a row, on different days, that found it gone."""
+    """Looks on different days that found the same amiss, since one last found it right."""
     failing_since: datetime.date | None = None
     """The day of the first of them."""
+    failing_by: str | None = None
+    """What they found: "gone", or what was wrong with it."""
     verdict: Verdict = "unknown"
     title: str | None = None
     """The title that was seen there last."""

@@ -8,13 +8,14 @@ and a ledger, which is read and written anew. Exit code 0: posted, or nothing to
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from tools.links import ledger
 from tools.links.markdown import markdown
@@ -34,7 +35,7 @@ NO_TEXT = re.compile("[\ud800-\udfff]")
 
 LABEL = "link-rot"
 LABELLED = ("--label", LABEL)
-TITLE = "Links that are dead, wrong or broken"
+TITLE = "Links and papers to be looked at"
 MARK = "<!-- Made by tools/links/post.py, which writes over it. -->"
 """Begins the body of the issue that is ours; one that somebody else wrote is left alone, whatever its label."""
 
@@ -100,7 +101,7 @@ def _checked(rows: dict[str, Row]) -> Iterator[tuple[str, Row]]:
         for address in addresses:
             if not WEB.fullmatch(address):
                 raise Refusal(f"{LEDGER}: {address[:100]!r} is no address of the web")
-        for text in (*addresses, row.title or "", str(row.status)):
+        for text in (*addresses, row.title or "", row.failing_by or "", str(row.status)):
             if len(text) > LONGEST_TEXT or NO_TEXT.search(text):
                 raise Refusal(f"{LEDGER}: the row of {url[:100]!r} has what is no text, or more than {LONGEST_TEXT:,} characters")
         yield url, row
@@ -111,35 +112,45 @@ def _checked(rows: dict[str, Row]) -> Iterator[tuple[str, Row]]:
 
 @dataclass(frozen=True)
 class Issue:
-    """Our issue, as it is at GitHub."""
+    """An issue, as gh lists it."""
 
-    number: str
-    open: bool
+    number: int
+    state: str
     body: str
+
+    @property
+    def open(self) -> bool:
+        return self.state == "OPEN"
+
+
+ISSUES = TypeAdapter(list[Issue])
 
 
 def keep_issue(root: Path, report: Report) -> None:
     """Opens, edits, closes or reopens the issue, or does nothing. Raises `Failed`."""
     body = f"{MARK}\n\n{markdown(report)}"
+    wanted = bool(report.bad() or report.notices or report.warnings)
     issue = _issue(root)
     if issue is None:
-        if report.bad():
+        if wanted:
             _open(root, body)
         return
-    if _plain(issue.body) != _plain(body) and (issue.open or report.bad()):
-        run(root, "gh", "issue", "edit", issue.number, "--body-file", "-", given=body)
-    if issue.open != bool(report.bad()):
-        run(root, "gh", "issue", "reopen" if report.bad() else "close", issue.number)
+    if _plain(issue.body) != _plain(body) and (issue.open or wanted):
+        run(root, "gh", "issue", "edit", str(issue.number), "--body-file", "-", given=body)
+    if issue.open != wanted:
+        run(root, "gh", "issue", "reopen" if wanted else "close", str(issue.number))
 
 
 def _issue(root: Path) -> Issue | None:
     """The newest of ours, an open one before others."""
     listed = run(root, "gh", "issue", "list", *LABELLED, "--state", "all", "--limit", "100", "--json", "number,state,body")
-    ours = [one for one in json.loads(listed) if one["body"].startswith(MARK)]
-    if not ours:
-        return None
-    one = max(ours, key=lambda one: (one["state"] == "OPEN", one["number"]))
-    return Issue(str(one["number"]), one["state"] == "OPEN", one["body"])
+    try:
+        issues = ISSUES.validate_json(listed)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise Failed(f"gh issue list printed what is no list of issues: {first['msg']}") from None
+    ours = [issue for issue in issues if issue.body.startswith(MARK)]
+    return max(ours, key=lambda issue: (issue.open, issue.number), default=None)
 
 
 def _open(root: Path, body: str) -> None:

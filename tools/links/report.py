@@ -33,6 +33,10 @@ class Report:
     notices: tuple[Notice, ...] = ()
     warnings: tuple[str, ...] = ()
     """Of exceptions: past their date, or speaking of no address."""
+    added: bool = False
+    """Whether only what a branch adds was looked at: there, what is dead doesn't make the command fail."""
+    formal: int = 0
+    """How many addresses were checked for their form alone, and not asked; of these only what is wrong is a finding."""
 
     def counts(self) -> Counter[Verdict]:
         """How many addresses have each verdict; those that are left alone aren't among them."""
@@ -64,8 +68,16 @@ def conclusion(report: Report) -> str:
     """How many addresses have which verdict, in one line."""
     counts = report.counts()
     left = len(report.findings) - counts.total()
-    what = f"{many(counts.total(), 'address', 'addresses')}: {tally(counts)}" if counts else "No address was looked at"
+    if report.formal:
+        what = f"{only_form(report)}; found: {tally(counts) or 'nothing amiss'}"
+    else:
+        what = f"{many(counts.total(), 'address', 'addresses')}: {tally(counts)}" if counts else "No address was looked at"
     return f"{what}; {left:,} more left alone, as catalog.yaml says" if left else what
+
+
+def only_form(report: Report) -> str:
+    """What was done where nobody was asked."""
+    return f"Only the form of {many(report.formal, 'address', 'addresses')} was checked, and nobody was asked"
 
 
 def tally(counts: Counter[Verdict]) -> str:

@@ -40,7 +40,7 @@ def line(finding: Finding) -> str:
 
 
 def github(report: Report) -> str:
-    """For CI: an error at each link that is bad, a warning at what others' servers do, and what all of it comes to."""
+    """For CI: an error at each link that makes the command fail, a warning at others, and what all of it comes to."""
     return "\n".join([*_annotations(report), f"{conclusion(report)}.{_fixable(report)}"])
 
 
@@ -79,7 +79,8 @@ def _table(report: Report, console: Console) -> str:
 
 def _annotations(report: Report) -> Iterator[str]:
     for finding in report.shown():
-        level = "error" if finding.verdict in BAD else "warning"
+        fails = finding.verdict in BAD and not (report.added and finding.verdict == "dead")
+        level = "error" if fails else "warning"
         yield _annotation(level, place_of(finding), f"{finding.verdict} link", f"{finding.target.url}: {_told(finding)}")
     for notice in report.notices:
         yield _annotation("notice", notice.place, "changed paper", notice.message)

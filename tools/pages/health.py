@@ -141,9 +141,14 @@ def _mark(row: Row) -> Mark | None:
         return Mark(row.verdict, MEANINGS[row.verdict] + last, _copy(row))
     if row.archived:
         return Mark("archived", ARCHIVED, None)
-    if row.verdict == "moved":
+    if row.verdict == "moved" and not _is_by_https_too(row):
         return Mark("moved", f"It leads elsewhere now{f': {_line(row.moved_to)}' if row.moved_to else ''}.", None)
     return None
+
+
+def _is_by_https_too(row: Row) -> bool:
+    """Whether all that there is to say is that https may stand in the place of http: readers needn't be warned of it."""
+    return row.url.startswith("http://") and row.moved_to == f"https{row.url[4:]}"
 
 
 def _left_alone(catalog: Catalog, row: Row) -> str | None:
@@ -183,8 +188,10 @@ def _holder(catalog: Catalog, holder: tuple[str, str] | None) -> tuple[str, str 
 
 def _seen(row: Row) -> str:
     """What was seen at the last look."""
-    if row.verdict in ("wrong", "moved"):
-        return "answers with another paper" if row.verdict == "wrong" else "leads elsewhere"
+    if row.verdict == "wrong":
+        return "answers with another paper"
+    if row.verdict == "moved":
+        return "its host answers by https, too" if _is_by_https_too(row) else "leads elsewhere"
     if isinstance(row.status, int):
         return f"answers with status {row.status}"
     return STATUSES.get(row.status, _line(row.status)) if row.status else "nothing was noted"

@@ -13,7 +13,7 @@ from tools.catalog import ROOT, load
 from tools.draft import read_all
 from tools.links import fix
 from tools.links.collect import collect
-from tools.links.model import Finding
+from tools.links.model import Finding, Place, Target
 from tools.normalize import write
 from tools.reading import from_text, read
 from tools.schema import Paper
@@ -124,6 +124,18 @@ def test_texts_ids_and_the_catalogs_own_addresses_are_told_and_left(tree):
         f"{MANIFEST}:4:13: repository: https://code.example/aviary is at https://code.example/volary now; it is the catalog's own, so change it by hand",
         f"{SISKIN}:9:48: summary: {CODE} is at https://code.example/falcon now; it stands in a text, so change it by hand",
         f"{KESTREL}:7:33: ids.doi: https://doi.org/10.1234/icb.2021.1 is at https://doi.org/10.1234/2 now; it follows from an id, so change it by hand",
+    ]
+
+
+def test_what_stands_in_the_built_site_is_told_and_left(tree):
+    draft = read_all(tree)
+    places = (Place("index.html", 3, 9, "", ""), Place("papers/kestrel/index.html", 4, 1, "", ""))
+    footer = Finding(target=Target("https://tool.example/", places), verdict="moved", reason="moved", suggestion="https://tool.example/2", fixable=True)
+    found = fix.fixes(draft, [footer, *moved(draft, {CODE: "https://code.example/falcon"})])
+    assert [file.name for file in found.files] == [KESTREL]
+    assert found.left == [
+        "index.html:3:9 and 1 more place: https://tool.example/ is at https://tool.example/2 now;"
+        " it stands in the built site, so change by hand what that is made of"
     ]
 
 

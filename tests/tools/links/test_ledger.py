@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tools.catalog import ROOT
 from tools.draft import OTHER_FILES, read_all
 from tools.links import journal, ledger
-from tools.links.model import FAILURES, VERDICTS, Row
+from tools.links.model import STATUSES, VERDICTS, Row
 
 DAY = date(2026, 11, 20)
 DATES = st.dates(date(2000, 1, 1), date(2100, 1, 1))
@@ -30,9 +30,10 @@ ROWS = st.builds(
     first_seen=DATES,
     checked=st.none() | DATES,
     last_ok=st.none() | DATES,
-    status=st.none() | st.integers(100, 599) | st.sampled_from(FAILURES),
+    status=st.none() | st.integers(100, 599) | st.sampled_from([*STATUSES]),
     failures=st.integers(0, 1000),
     failing_since=st.none() | DATES,
+    failing_by=st.none() | TEXTS,
     verdict=st.sampled_from(VERDICTS),
     title=st.none() | TEXTS,
     moved_to=st.none() | TEXTS,
@@ -40,7 +41,7 @@ ROWS = st.builds(
     archived=st.booleans(),
 )
 FULL = Row(
-    url="https://a.example/ü", first_seen=DAY, checked=DAY, last_ok=DAY, status=404, failures=2, failing_since=DAY, verdict="unknown",
+    url="https://a.example/ü", first_seen=DAY, checked=DAY, last_ok=DAY, status=404, failures=2, failing_since=DAY, failing_by="gone", verdict="unknown",
     title="Größe: “ab”", moved_to="https://b.example/", archive="https://c.example/", archived=True,
 )  # fmt: skip
 
@@ -66,7 +67,7 @@ def test_a_row_is_a_line_in_the_models_order_and_says_nothing_of_what_it_lacks(f
     assert file.read_text(encoding="utf-8") == (
         '{"url": "https://a.example/", "first_seen": "2026-11-20", "checked": "2026-11-20", "last_ok": "2026-11-20", "status": 200, "verdict": "ok"}\n'
         '{"url": "https://a.example/ü", "first_seen": "2026-11-20", "checked": "2026-11-20", "last_ok": "2026-11-20", "status": 404, "failures": 2,'
-        ' "failing_since": "2026-11-20", "verdict": "unknown", "title": "Größe: “ab”", "moved_to": "https://b.example/", "archive": "https://c.example/", "archived": true}\n'
+        ' "failing_since": "2026-11-20", "failing_by": "gone", "verdict": "unknown", "title": "Größe: “ab”", "moved_to": "https://b.example/", "archive": "https://c.example/", "archived": true}\n'
     )
 
 

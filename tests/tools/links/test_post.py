@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tools.links import journal, ledger, post
 from tools.links.markdown import LONGEST, markdown
 from tools.links.model import Finding, Place, Row, Target
 from tools.links.post import BRANCH, FOLDER, LABEL, LARGEST, LONGEST_TEXT, MARK, TITLE
-from tools.links.report import Report, to_json
+from tools.links.report import Notice, Report, to_json
 from tools.posting import BOT
 
 URL = "https://a.example/x"
@@ -35,7 +36,9 @@ def report(verdict="dead", reason="answers with status 404"):
 
 
 BAD, WELL = report(), report("ok")
-BODY = {id(one): f"{MARK}\n\n{markdown(one)}" for one in (BAD, WELL)}
+NOTICED = replace(WELL, notices=(Notice(BAD.findings[0].target.places[0], "arXiv says that 2103.00010 was withdrawn"),))
+WARNED = replace(WELL, warnings=("catalog.yaml: link_exceptions[0] held until 2026-11-01",))
+BODY = {id(one): f"{MARK}\n\n{markdown(one)}" for one in (BAD, WELL, NOTICED, WARNED)}
 
 
 def body(one):
@@ -89,6 +92,18 @@ KEPT = {
     "several closed: the newest": (BAD, [(5, "CLOSED", body(BAD)), (9, "CLOSED", body(BAD))], [["reopen", "9"]]),
     "somebody else's with the label": (WELL, [(7, "OPEN", "A link is dead.")], []),
     "somebody else's and ours": (WELL, [(9, "OPEN", "A link is dead."), (7, "OPEN", body(WELL))], [["close", "7"]]),
+}
+
+
+KEPT |= {
+    f"{what} and {state}": (found, issues, expected)
+    for what, found in {"a paper withdrawn": NOTICED, "an exception past its date": WARNED}.items()
+    for state, issues, expected in [
+        ("none", [], [["create", LABEL], ["create", "--title"]]),
+        ("open", [(7, "OPEN", OLD)], [["edit", "7"]]),
+        ("open with this text", [(7, "OPEN", body(found))], []),
+        ("closed", [(7, "CLOSED", OLD)], [["edit", "7"], ["reopen", "7"]]),
+    ]
 }
 
 
@@ -179,6 +194,25 @@ def test_where_the_issue_cant_be_kept_the_ledger_is_proposed_all_the_same(reposi
     assert post.main() == 1
     assert "finch: gh issue create failed (1): " in capsys.readouterr().err
     assert repository.remote("rev-parse", "--verify", BRANCH)
+
+
+@pytest.mark.parametrize("listed", ["", "Not Found", "{}", '[{"number": 7, "state": "OPEN", "body": null}]', '[{"number": 7}]'])
+def test_where_gh_prints_no_issues_that_is_told_and_the_ledger_is_proposed_all_the_same(repository, capsys, listed):
+    (repository.gh / "issue-list").write_text(listed, encoding="utf-8")
+    repository.leave(**{"links.jsonl": LINE})
+    assert post.main() == 1
+    assert capsys.readouterr().err.startswith("finch: gh issue list printed what is no list of issues: ")
+    assert [arguments[0] for arguments in done(repository)] == ["pr"]
+    assert repository.remote("rev-parse", "--verify", BRANCH)
+
+
+def test_what_somebody_pushes_at_the_same_time_isnt_overwritten(repository, capsys):
+    """Between the look at the branch and the push: a hook plays somebody."""
+    program(repository.root / ".git/hooks/post-commit", f"#!/bin/sh\nexec git push --quiet origin main:refs/heads/{BRANCH}\n")
+    repository.leave(**{"links.jsonl": LINE})
+    assert post.main() == 1
+    assert "(stale info)" in capsys.readouterr().err
+    assert repository.remote("rev-parse", BRANCH) == repository.remote("rev-parse", "main")
 
 
 def test_where_no_pull_request_may_be_opened_the_branch_is_there_and_the_log_says_why(repository, capsys):

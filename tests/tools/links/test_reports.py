@@ -67,6 +67,15 @@ def test_the_last_line_says_what_all_of_it_comes_to(findings, last):
     assert text(Report(findings=findings)).splitlines()[-1] == last
 
 
+@pytest.mark.parametrize(("findings", "found"), [((), "nothing amiss"), ((finding("broken"), finding("broken")), "2 broken")])
+def test_where_nobody_was_asked_no_link_is_called_well(findings, found):
+    report = Report(findings=findings, formal=1200)
+    done = "Only the form of 1,200 addresses was checked, and nobody was asked"
+    assert text(report).splitlines()[-1] == github(report).splitlines()[-1] == f"{done}; found: {found}."
+    assert markdown(report).startswith(f"{done}. **2 broken**." if findings else f"{done}.\n")
+    assert NOTHING not in markdown(report)
+
+
 def test_what_is_left_alone_is_told_by_its_reason_and_not_one_by_one():
     shy = [finding("blocked", f"https://a.example/{n}", excepted="It refuses programs. (until 2027-05-01)") for n in range(30)]
     lines = text(Report(findings=(*shy, finding("unknown", excepted="It refuses programs. (until 2027-05-01)")))).splitlines()
@@ -128,13 +137,15 @@ def test_json_holds_all_of_it_sorted_by_address_and_comes_back():
         findings=(finding(url="https://b.example", observation=Observation(url="https://b.example", status=404, reason="x")), finding("ok", excepted="y", fixable=True, suggestion="https://c.example")),
         notices=(Notice(X, "z"),),
         warnings=("w",),
+        added=True,
+        formal=3,
     )
     data = json.loads(to_json(report))
     assert [one["target"]["url"] for one in data["findings"]] == ["https://a.example/x", "https://b.example"]
     assert data["findings"][1]["target"]["places"][0] == {"path": "catalog/papers/x.yaml", "line": 12, "column": 8, "field": "links[0].url", "entry": "papers/x"}
     back = from_json(to_json(report))
     assert sorted(back.findings, key=str) == sorted(report.findings, key=str)
-    assert (back.notices, back.warnings) == (report.notices, report.warnings)
+    assert (back.notices, back.warnings, back.added, back.formal) == (report.notices, report.warnings, True, 3)
     assert back.findings[1].observation.status == 404
 
 
@@ -163,6 +174,11 @@ def test_an_annotation_stands_at_each_link_an_error_where_it_is_bad():
     assert last.startswith("7 addresses: ")
 
 
+def test_what_a_branch_adds_is_no_error_where_it_is_dead_since_the_command_doesnt_fail():
+    lines = github(Report(findings=EACH, added=True)).splitlines()[:3]
+    assert [line.split("=")[-1].split(":")[0] + line.split()[0] for line in lines] == ["dead link::warning", "wrong link::error", "broken link::error"]
+
+
 def test_an_annotation_is_one_whatever_stands_in_it():
     (line, _) = github(Report(findings=(finding(reason="100%\n::error::no", places=(Place("a,b:c", 1, 2, "", ""),)),))).splitlines()
     assert line == "::error file=a%2Cb%3Ac,line=1,col=2,title=dead link::https://a.example/x: 100%25 ::error::no"
@@ -184,7 +200,7 @@ def test_the_issue_says_first_what_is_dead_and_folds_what_nobody_can_mend():
         "Dead (1)",
         "Wrong: another paper is there (1)",
         "Broken: can't work as it is written (1)",
-        "Moved for good (1)",
+        "Moved: for good, to https, or to a front page (1)",
         "Papers that have changed",
         "Exceptions to be looked at",
         "1 link of which nothing can be said yet",
@@ -275,7 +291,7 @@ def test_of_too_many_the_issue_says_how_many_more_there_are():
     shown = len(re.findall("https://dead", body))
     assert f"and {5_000 - shown:,} more\n```" in body
     assert len(re.findall(r"^and [45],\d{3} more$", body, re.MULTILINE)) == 6
-    assert "### Moved for good (5,000)" in body
+    assert "### Moved: for good, to https, or to a front page (5,000)" in body
     assert "5,000 links of hosts that turn programs away" in body
 
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tools.links.model import Observation, Place, Row, Target
+from tools.links.model import Observation, Place, Row, Target, Watch
 from tools.links.verdicts import judge
 
 DAY = date(2026, 11, 20)
@@ -40,8 +40,12 @@ FIRST = [
     ({"failure": "reset"}, "unknown"),
     ({"failure": "bad answer"}, "unknown"),
     ({"failure": "certificate"}, "broken"),
-    ({"failure": "malformed"}, "broken"),
-    ({"failure": "forbidden"}, "broken"),
+    ({"failure": "malformed", "url": "https://a:b@a.example/"}, "broken"),
+    ({"failure": "malformed"}, "unknown"),  # a redirect, of which the address can't say anything
+    ({"failure": "forbidden", "url": "ftp://a.example/"}, "broken"),
+    ({"failure": "forbidden", "url": "https://10.0.0.1/"}, "broken"),
+    ({"failure": "forbidden", "url": "https://[::1]/"}, "broken"),
+    ({"failure": "forbidden"}, "unknown"),  # its name, or a redirect: it may be this network's doing
     ({"failure": "redirect loop"}, "broken"),
     ({"failure": "redirect loop", "wall": True}, "blocked"),
     ({"fragment": False, "url": f"{URL}#here"}, "broken"),
@@ -79,6 +83,7 @@ def story(*looks, row=None, **more):
 
 
 GONE, OK, SLOW, CERTIFICATE = look(404), look(), look(failure="timed out"), look(failure="certificate")
+INWARDS = look(failure="forbidden")
 UNKNOWN = "unknown"
 
 HISTORIES = {
@@ -100,7 +105,15 @@ HISTORIES = {
     "and may be renewed": ([(0, OK), (3, CERTIFICATE), (5, OK), (12, CERTIFICATE)], ["ok", UNKNOWN, "ok", UNKNOWN]),
     "a place that a page has lost": ([(0, OK), (3, look(fragment=False)), (6, look(fragment=False)), (10, look(fragment=False))], ["ok", UNKNOWN, UNKNOWN, "broken"]),
     "soft 404s": ([(0, look(soft_404=True)), (0, look(soft_404=True)), (3, look(soft_404=True)), (7, look(soft_404=True))], [UNKNOWN, UNKNOWN, UNKNOWN, "dead"]),
-    "a clock that went back counts nothing": ([(7, GONE), (0, GONE), (3, GONE), (14, GONE)], [UNKNOWN] * 4),
+    "a network whose names all lead inwards": ([(0, OK), (7, INWARDS), (7, INWARDS), (14, OK)], ["ok", UNKNOWN, UNKNOWN, "ok"]),
+    "a name that leads inwards for good": ([(0, INWARDS), (0, INWARDS), (3, INWARDS), (7, INWARDS)], [UNKNOWN, UNKNOWN, UNKNOWN, "broken"]),
+    "a clock that went back counts one look less": ([(7, GONE), (0, GONE), (3, GONE), (14, GONE)], [UNKNOWN, UNKNOWN, UNKNOWN, "dead"]),
+    "a clock that was years ahead": ([(3650, GONE), (0, GONE), (3, GONE), (6, GONE), (7, GONE)], [UNKNOWN] * 4 + ["dead"]),
+    "and saw nothing amiss": ([(3650, OK), (0, GONE), (3, GONE), (7, GONE)], ["ok", UNKNOWN, UNKNOWN, "dead"]),
+    "another kind of failure is another story": ([(0, OK), (1, CERTIFICATE), (5, CERTIFICATE), (9, GONE), (12, GONE), (16, GONE)], ["ok"] + [UNKNOWN] * 4 + ["dead"]),
+    "with silence between them, too": ([(0, OK), (1, CERTIFICATE), (5, CERTIFICATE), (8, SLOW), (9, GONE)], ["ok"] + [UNKNOWN] * 4),
+    "and on one day": ([(0, OK), (1, CERTIFICATE), (5, CERTIFICATE), (9, GONE), (9, CERTIFICATE)], ["ok"] + [UNKNOWN] * 4),
+    "two flaws are two stories": ([(0, OK), (1, CERTIFICATE), (5, CERTIFICATE), (9, look(fragment=False))], ["ok"] + [UNKNOWN] * 3),
 }
 
 
@@ -126,6 +139,18 @@ def test_a_date_that_was_named_is_kept():
     """Looking on the day that the first failure named, and once in between, tells that it is dead; looking on its eve doesn't."""
     assert story((0, GONE), (2, GONE), (7, GONE))[0][-1] == "dead"
     assert story((0, GONE), (2, GONE), (6, GONE))[0][-1] == "unknown"
+
+
+@pytest.mark.parametrize("between", [[], [(5, SLOW)], [(5, look(403))]])
+def test_a_dead_one_says_since_when_in_words_that_hold_whatever_was_between_and_stay(between):
+    for more in ([], [(14, GONE)], [(14, GONE), (21, SLOW), (28, GONE)]):
+        _, finding, _ = story((0, GONE), (3, GONE), *between, (7, GONE), *more)
+        assert finding.reason == "answers, at 3 looks or more since 2026-11-20"
+
+
+def test_no_day_of_a_row_is_still_to_come():
+    _, _, row = story((90, OK), (99, GONE), (0, GONE))
+    assert (row.checked, row.last_ok, row.failing_since) == (DAY, DAY, DAY)
 
 
 def test_what_is_back_is_told():
@@ -169,6 +194,22 @@ def test_another_papers_title_is_wrong_at_once(url, title, verdict):
     if verdict == "wrong":
         assert finding.reason == f'answers with another paper, "{title}"; expected "{TITLE}"'
         assert row.last_ok is None
+
+
+ARXIV = "https://arxiv.org/abs/2103.07976"
+WATCH = Watch(arxiv="2103.07976", title=OTHER, version=3)
+
+
+@pytest.mark.parametrize(
+    ("before", "watch", "verdict"),
+    [(TITLE, WATCH, "ok"), (OTHER, WATCH, "wrong"), (None, WATCH, "wrong"), (TITLE, None, "wrong")],
+)
+def test_a_paper_that_its_authors_call_otherwise_on_arxiv_stays_the_right_one(before, watch, verdict):
+    row, paper = Row(url=ARXIV, first_seen=DAY, title=before), target(ARXIV, TITLE)
+    for week in range(3):
+        finding, row = judge(paper, look(url=ARXIV, title=OTHER, watch=watch), row, DAY + timedelta(7 * week))
+        assert finding.verdict == verdict
+    assert judge(target(ARXIV, "A Paper of Somebody Else Entirely"), look(url=ARXIV, title=OTHER, watch=watch), row, DAY)[0].verdict == "wrong"
 
 
 def test_where_any_page_will_do_no_title_is_wrong():
