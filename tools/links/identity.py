@@ -5,7 +5,6 @@ Where a service doesn't know or doesn't answer, nothing is said here, and the we
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +19,7 @@ from tools.canonical import arxiv_id, resolved_doi
 from tools.links.addresses import follow, parse
 from tools.links.asking import Asker, Errand
 from tools.links.model import Observation, Watch
-from tools.links.page import tidy
+from tools.links.page import tidy, unescaped
 from tools.links.troubles import Trouble
 from tools.links.walk import REDIRECTS
 from tools.links.wire import Answer
@@ -174,7 +173,7 @@ async def _title(asker: Asker, doi: str) -> str | None:
 def _first(value: object) -> str:
     if isinstance(value, list):
         value = value[0] if value else ""
-    return tidy(html.unescape(re.sub(r"<[^<>]+>", "", value))) or "" if isinstance(value, str) else ""
+    return tidy(unescaped(re.sub(r"<[^<>]+>", "", value))) or "" if isinstance(value, str) else ""
 
 
 def _papers(content: bytes) -> dict[str, Watch]:

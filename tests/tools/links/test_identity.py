@@ -140,10 +140,10 @@ KNOWN = as_json({"responseCode": 1, "handle": "10.1000/182", "values": []})
 
 def test_a_doi_is_known_to_the_doi_system_and_its_title_to_crossref(web, look):
     web.plays["doi.org", "/api/handles/10.1000/182?type=URL"] = KNOWN
-    title = {"message": {"title": ["Birds &amp; <i>cars</i>"], "subtitle": ["a study"]}}
+    title = {"message": {"title": ["Birds &amp; <i>cars</i>"], "subtitle": [f"a &#{'9' * 5000};study"]}}
     web.plays["api.crossref.org", "/works/10.1000%2F182"] = as_json(title)
     seen = look(DOI)[DOI]
-    assert (seen.status, seen.title) == (200, "Birds & cars: a study")
+    assert (seen.status, seen.title) == (200, "Birds & cars: a \ufffdstudy")
     assert [request.host for request in web.asked] == ["doi.org", "api.crossref.org"]
 
 
