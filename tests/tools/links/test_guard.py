@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -177,3 +179,36 @@ def test_a_lookup_that_fails_for_now_is_not_a_name_that_isnt_there(look, code, f
 
     seen = look("http://site.example/", world={"resolver": failing})["http://site.example/"]
     assert (seen.failure, seen.status) == (failure, None)
+
+
+HANGING = """
+import asyncio, socket, time
+from tools.links.guard import Guard
+
+socket.getaddrinfo = lambda *host, **more: time.sleep(60)
+guard = Guard()
+try:
+    asyncio.run(guard.connect_tcp("site.example", 80, 0.1))
+finally:
+    guard.close()
+"""
+
+
+def test_the_process_ends_while_a_lookup_hangs():
+    ended = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, check=False, timeout=30)
+    assert "ConnectTimeout: the name isn't looked up in time" in ended.stderr
+
+
+def test_who_waits_no_longer_for_a_lookup_doesnt_end_it_for_others():
+    async def slow(host: str, port: int) -> list[str]:
+        await asyncio.sleep(0.2)
+        return ["8.8.8.8"]
+
+    async def two() -> list[Any]:
+        guard = Guard(resolver=slow, backend=Recorder())
+        waits = [guard.connect_tcp("site.example", 80, seconds) for seconds in (0.05, 10.0)]
+        return await asyncio.gather(*waits, return_exceptions=True)
+
+    one, other = asyncio.run(two())
+    assert isinstance(one, httpcore2.ConnectTimeout)
+    assert other == "a stream"
