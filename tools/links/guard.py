@@ -56,14 +56,17 @@ class Guard(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """A connection to one of the host's addresses, all of which were checked. Raises Trouble where one is never asked."""
+        """A connection to one of the host's addresses, all of which were checked.
+
+        Raises Trouble where one is never asked, or where they aren't known in time.
+        """
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + timeout
         try:
             async with asyncio.timeout_at(end):
                 addresses = await self._checked(host, port)
         except TimeoutError as error:
-            raise httpcore2.ConnectTimeout("the name isn't looked up in time") from error
+            raise Trouble("timed out", "its host's name isn't looked up in time") from error
         failed: Exception | None = None
         for index, address in enumerate(addresses):
             share = None if end is None else max(0.0, end - loop.time()) / (len(addresses) - index)
