@@ -13,7 +13,8 @@ from tools.links.troubles import Trouble
 
 LONGEST = 8000
 """Characters; servers refuse longer ones."""
-UNFIT = re.compile(r'[\x00-\x20\x7f\\<>"]')
+UNFIT = re.compile(r'[\x00-\x20\x7f\\<>"\ud800-\udfff]')
+"""The last are halves of characters, as JSON may have them: they can't be written anywhere."""
 NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*")
 NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")

@@ -72,6 +72,7 @@ class Asker:
         except Trouble as trouble:
             if trouble.passing or trouble.failure == "bad answer":
                 return None
+            self._count(address.host, trouble.failure, trouble.status)
             raise
         return answer if answer.status < 400 else None
 

@@ -6,7 +6,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Thread
 
 import httpcore2
 
@@ -43,7 +44,7 @@ class Guard(httpcore2.AsyncNetworkBackend):
         """`resolver` and `backend`, which makes the connections, are for tests."""
         self._allow_private = allow_private
         self._backend = backend or httpcore2.AnyIOBackend()
-        self._threads = ThreadPoolExecutor(LOOKUPS_AT_ONCE, "lookup")
+        self._free = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._resolver = resolver or self._look_up
         self._known: dict[str, asyncio.Task[list[str]]] = {}
 
@@ -55,14 +56,17 @@ class Guard(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """A connection to one of the host's addresses, all of which were checked. Raises Trouble where one is never asked."""
+        """A connection to one of the host's addresses, all of which were checked.
+
+        Raises Trouble where one is never asked, or where they aren't known in time.
+        """
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + timeout
         try:
             async with asyncio.timeout_at(end):
                 addresses = await self._checked(host, port)
         except TimeoutError as error:
-            raise httpcore2.ConnectTimeout("the name isn't looked up in time") from error
+            raise Trouble("timed out", "its host's name isn't looked up in time") from error
         failed: Exception | None = None
         for index, address in enumerate(addresses):
             share = None if end is None else max(0.0, end - loop.time()) / (len(addresses) - index)
@@ -79,7 +83,6 @@ class Guard(httpcore2.AsyncNetworkBackend):
         """Ends the lookups that are still under way."""
         for task in self._known.values():
             task.cancel()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _checked(self, host: str, port: int) -> list[str]:
         addresses = (await self._addresses(host, port))[:MOST_CANDIDATES]
@@ -100,9 +103,22 @@ class Guard(httpcore2.AsyncNetworkBackend):
         return await asyncio.shield(task)  # others wait for it too
 
     async def _look_up(self, host: str, port: int) -> list[str]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        return list(dict.fromkeys(str(info[4][0]) for info in found))
+        async with self._free:
+            found: Future[list[str]] = Future()
+            # Not in a pool: Python waits for a pool's threads at its end, and a lookup can't be stopped.
+            Thread(target=_look_up, args=(host, port, found), daemon=True).start()
+            return await asyncio.wrap_future(found)
+
+
+def _look_up(host: str, port: int, found: Future[list[str]]) -> None:
+    if not found.set_running_or_notify_cancel():
+        return
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for it
+        found.set_exception(error)
+    else:
+        found.set_result(list(dict.fromkeys(str(info[4][0]) for info in infos)))
 
 
 def why_not(address: str) -> str | None:

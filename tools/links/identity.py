@@ -5,7 +5,6 @@ Where a service doesn't know or doesn't answer, nothing is said here, and the we
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,11 +14,12 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.ElementTree import fromstring
 
+from tools.adding.withdrawal import withdrawal
 from tools.canonical import arxiv_id, resolved_doi
 from tools.links.addresses import follow, parse
 from tools.links.asking import Asker, Errand
 from tools.links.model import Observation, Watch
-from tools.links.page import tidy
+from tools.links.page import tidy, unescaped
 from tools.links.troubles import Trouble
 from tools.links.walk import REDIRECTS
 from tools.links.wire import Answer
@@ -37,9 +37,6 @@ MOST = 4_000_000
 """Bytes of a service's answer; a hundred papers of arXiv's take some 300,000."""
 ARXIV_PAGE = re.compile(r"https://(?:www\.)?arxiv\.org/(?:abs|pdf)/[^?#]+?(?:v(?P<version>\d{1,3}))?(?:\.pdf)?/?")
 REPOSITORY = re.compile(r"https://(?:www\.)?github\.com/(?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?", re.ASCII)
-WITHDRAWN = re.compile(
-    r"\b(?:paper|article|submission|manuscript|version)\b[^.]{0,60}\bwithdrawn\b|^\W*withdrawn\b", re.IGNORECASE
-)
 ATOM = {"a": "http://www.w3.org/2005/Atom", "arxiv": "http://arxiv.org/schemas/atom"}
 
 
@@ -86,7 +83,7 @@ async def ask_doi(asker: Asker, dois: Mapping[str, str], titles: bool) -> list[O
     said = as_json(await fetch(asker, f"{HANDLES}{quote(doi)}?type=URL", "application/json", JSON)).get("responseCode")
     if said == 100:
         return [Observation(url=url, status=404, reason="doi.org says that this DOI doesn't exist")]
-    if said not in {1, 200}:  # 200: there is one, without an address of this kind
+    if said not in (1, 200):  # 200: there is one, without an address of this kind
         return []
     title = await _title(asker, doi) if titles else None
     return [Observation(url=url, status=200, reason="doi.org knows this DOI", title=title)]
@@ -101,8 +98,8 @@ async def ask_github(asker: Asker, repositories: Mapping[str, str], titles: bool
     if answer.headers.get("x-ratelimit-remaining") == "0" or answer.status == 429:
         asker.politeness.rest(GITHUB_HOST, answer.status, "86400")  # its pages are looked at instead, for the rest of the run
     said = as_json(answer)
-    page, full_name = said.get("html_url"), said.get("full_name")
-    if answer.status != 200 or not isinstance(page, str) or not isinstance(full_name, str):
+    page, full_name = address_in(said.get("html_url")), _first(said.get("full_name"))
+    if answer.status != 200 or not page or not full_name:
         return []
     moved = full_name.casefold() != name.casefold()
     archived = said.get("archived") is True
@@ -152,6 +149,17 @@ def as_json(answer: Answer | None) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
+def address_in(said: object) -> str | None:
+    """An address that a service names; None where it is none."""
+    if not isinstance(said, str):
+        return None
+    try:
+        parse(said)
+    except Trouble:
+        return None
+    return said
+
+
 async def _title(asker: Asker, doi: str) -> str | None:
     """The title from Crossref, or from whichever agency the resolver knows for the DOI."""
     work = as_json(await fetch(asker, f"{CROSSREF}{quote(doi, safe='')}", "application/json", JSON)).get("message")
@@ -165,7 +173,7 @@ async def _title(asker: Asker, doi: str) -> str | None:
 def _first(value: object) -> str:
     if isinstance(value, list):
         value = value[0] if value else ""
-    return tidy(html.unescape(re.sub(r"<[^<>]+>", "", value))) or "" if isinstance(value, str) else ""
+    return tidy(unescaped(re.sub(r"<[^<>]+>", "", value))) or "" if isinstance(value, str) else ""
 
 
 def _papers(content: bytes) -> dict[str, Watch]:
@@ -184,12 +192,11 @@ def _watch(entry: Element) -> Watch | None:
     found = re.fullmatch(r"https?://arxiv\.org/abs/(.+?)v(\d{1,3})", text("a:id"))
     if not found or not text("a:title"):
         return None
-    withdrawn = any(WITHDRAWN.search(part) for part in (text("arxiv:comment"), text("a:summary")[:200]))
     return Watch(
         arxiv=found[1],
         title=text("a:title"),
         version=int(found[2]),
-        withdrawn=withdrawn,
+        withdrawn=withdrawal(entry.findtext("arxiv:comment", "", ATOM), entry.findtext("a:summary", "", ATOM)) is not None,
         doi=text("arxiv:doi") or None,
         journal_ref=text("arxiv:journal_ref") or None,
     )

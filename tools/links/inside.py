@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from tools.links.model import Finding, Place, Target
 from tools.links.pages import Link, Page, in_css
@@ -28,7 +28,7 @@ class Inside:
 def check_site(folder: Path, address: str) -> Inside:
     """Looks at all links of a built site that is to stand at `address`: each broken one, and where else the pages lead."""
     site = _Site(folder, address)
-    findings: list[Finding] = []
+    findings = [_unread(site.address, path, page.unread) for path, page in site.pages.items() if page.unread]
     external: dict[str, list[Place]] = defaultdict(list)
     for path, base, links in site.linking():
         for link in links:
@@ -51,6 +51,14 @@ def _joined(base: str, link: str) -> SplitResult | None:
     return None if url.scheme in WEB and not url.hostname else url
 
 
+def _unread(site: str, path: str, start: tuple[int, int]) -> Finding:
+    return _broken(
+        urljoin(site, quote(path)),
+        Place(path, *start, "", ""),
+        "from here on, the page can't be read: what stands here isn't HTML",
+    )
+
+
 def _broken(url: str, place: Place, reason: str) -> Finding:
     return Finding(target=Target(url, (place,)), verdict="broken", reason=reason)
 
@@ -69,7 +77,8 @@ class _Site:
         """The pages and style sheets: each one's path, the address that its links start from, and its links."""
         for path, page in self.pages.items():
             here = urljoin(self.address, "no/such/page/" if path == MISSING_PAGE else path)
-            yield path, urljoin(here, page.base or ""), page.links
+            base = _joined(here, page.base.url) if page.base else urlsplit(here)
+            yield path, base.geturl() if base else here, page.links if base or not page.base else [page.base, *page.links]
         for path in sorted(self.files):
             if path.endswith(".css"):
                 yield path, urljoin(self.address, path), in_css(self._text(path))

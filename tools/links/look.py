@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tools.links.asking import Asker
 from tools.links.identity import SERVICES, Service
 from tools.links.model import Observation
+from tools.links.page import tidy
 from tools.links.settings import Settings, World
 from tools.links.walk import look
 
@@ -57,8 +58,17 @@ async def _one_after_the_other(
     pieces: Iterator[Any], do: Callable[[Any], Awaitable[list[Observation]]], found: asyncio.Queue[Observation | None]
 ) -> None:
     for piece in pieces:
-        for seen in await do(piece):
-            found.put_nowait(seen)
+        try:
+            seen = await do(piece)
+        except Exception as error:  # noqa: BLE001 - one address, for which something here is wrong, mustn't take all down
+            seen = [_by_our_fault(url, error) for url in piece]
+        for one in seen:
+            found.put_nowait(one)
+
+
+def _by_our_fault(url: str, error: Exception) -> Observation:
+    told = tidy(f"{type(error).__name__}: {error}")
+    return Observation(url=url, reason=f"couldn't be looked at, which is a fault of this program: {told}", asked=False)
 
 
 def _lanes(asker: Asker, urls: list[str], read: Container[str] | None) -> list[_Lane]:

@@ -24,6 +24,7 @@ TITLE = re.compile(r"<title\b[^<>]*+>([^<]*+(?:<(?!/?title)[^<]*+)*+)</title", r
 # Possessive, so that the time stays in proportion to the page's length, whatever stands there.
 TAG = re.compile(r"""<([a-z][a-z0-9:-]*+)((?:[^<>"']|"[^"]*+"|'[^']*+')*+)>""", re.IGNORECASE)
 ATTRIBUTE = re.compile(r"""(?<![\w:.-])([a-z_:][\w:.-]*+)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'=<>`]++))""", re.IGNORECASE)
+LONG_NUMBER = re.compile(r"&#\d{8,}+;?")
 LEAST_TEXT = 200
 """Characters of text, below which a page with scripts is taken for a shell that they fill."""
 
@@ -70,7 +71,7 @@ def read(content: bytes, content_type: str) -> Page:
     source = UNSEEN.sub(" ", text := decoded(content, content_type))
     anchors, named = set(), None
     for tag, inside in TAG.findall(source):
-        attributes = {name.lower(): html.unescape(a or b or c) for name, a, b, c in ATTRIBUTE.findall(inside)}
+        attributes = {name.lower(): unescaped(a or b or c) for name, a, b, c in ATTRIBUTE.findall(inside)}
         anchors.add(attributes.get("id", ""))
         if tag.lower() == "a":
             anchors.add(attributes.get("name", ""))
@@ -79,7 +80,7 @@ def read(content: bytes, content_type: str) -> Page:
     title = TITLE.search(source)
     words = "".join(TAG.sub(" ", source).split())
     return Page(
-        title=tidy(named or (html.unescape(title[1]) if title else "")),
+        title=tidy(named or (unescaped(title[1]) if title else "")),
         anchors=frozenset(anchors - {""}),
         shell=len(words) < LEAST_TEXT and "<script" in text.lower(),
     )
@@ -105,6 +106,11 @@ def _strictly(content: bytes, name: str) -> str | None:
         return decoder.decode(content)  # what was cut off in mid-character isn't wrong
     except (LookupError, UnicodeDecodeError):
         return None
+
+
+def unescaped(source: str) -> str:
+    """The text that HTML's source stands for."""
+    return html.unescape(LONG_NUMBER.sub("\ufffd", source))  # Python refuses to read a number of thousands of digits
 
 
 def tidy(title: str) -> str | None:

@@ -49,10 +49,16 @@ class Page(HTMLParser):
         super().__init__()
         self.links: list[Link] = []
         self.anchors: set[str] = set()
-        self.base: str | None = None
+        self.base: Link | None = None
+        self.unread: tuple[int, int] | None = None
+        """The line and column from which on the rest can't be read."""
         self._in_style = False
-        self.feed(text)
-        self.close()
+        try:
+            self.feed(text)
+            self.close()
+        except (AssertionError, ValueError):  # the library's own, for declarations and numbers of characters that it doesn't know
+            line, offset = self.getpos()
+            self.unread = line, offset + 1
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._in_style = tag == "style"
@@ -62,7 +68,8 @@ class Page(HTMLParser):
         if tag == "a" and "name" in found:
             self.anchors.add(found["name"])
         if tag == "base" and self.base is None:
-            self.base = found.get("href")
+            line, offset = self.getpos()
+            self.base = Link(found.get("href", "").strip(), line, offset + 1)
         elif tag in ATTRIBUTES or tag == "meta":
             self._add(_of_meta(found) if tag == "meta" else _of_tag(tag, found))
         if "style" in found:

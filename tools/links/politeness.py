@@ -11,11 +11,14 @@ from tools.links.settings import Settings, World
 from tools.links.troubles import Trouble
 from tools.waiting import seconds_to_wait, span
 
+RESTS = 3
+"""Times our patience that all rests of one host may last together: one that asks for rest after rest would hold up the run."""
+
 
 class _Host:
     """What is remembered of a host."""
 
-    __slots__ = ("delay", "free", "left_alone", "next", "start", "strikes")
+    __slots__ = ("delay", "free", "left_alone", "next", "rested", "start", "strikes")
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.delay = settings.paces.get(name, settings.delay)
@@ -23,6 +26,8 @@ class _Host:
         self.start = asyncio.Lock()
         self.next = 0.0
         """When the next request may start."""
+        self.rested = 0.0
+        """Seconds of rest that it was given because it asked for them."""
         self.strikes = 0
         self.left_alone: tuple[Failure | None, int | None, str] | None = None
         """Why it isn't asked any more: the failure or status, and a sentence."""
@@ -60,13 +65,22 @@ class Politeness:
     def rest(self, name: str, status: int, retry_after: str) -> float | None:
         """Gives the host the rest that it asks for, and returns its seconds; None where it asks for none that can be read.
 
-        Where it is longer than we wait, the host isn't asked again.
+        Where it is longer than we wait, or all its rests together are, the host isn't asked again.
         """
         seconds = seconds_to_wait(retry_after, self._world.today())
-        if seconds is not None and seconds > self._settings.patience:
+        if seconds is None:
+            return None
+        host, now = self._host(name), self._world.now()
+        host.rested += max(0.0, now + seconds - max(host.next, now))
+        if seconds > self._settings.patience:
             reason = f"not asked: {name} answered another request with status {status} and asks to wait {span(seconds)}"
-            self._host(name).left_alone = None, status, reason
-        elif seconds is not None:
+            host.left_alone = None, status, reason
+        elif host.rested > RESTS * self._settings.patience:
+            reason = (
+                f"not asked: {name} answers with status {status} and asks to wait again and again, {span(host.rested)} so far"
+            )
+            host.left_alone = None, status, reason
+        else:
             self.pause(name, seconds)
         return seconds
 

@@ -89,7 +89,7 @@ MISSING_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONA
 def _no_address(error: socket.gaierror) -> Trouble:
     if error.errno in MISSING_NAME:
         return Trouble("no such name", "its host's name doesn't resolve to any address")
-    return Trouble("timed out", "its host's name can't be looked up just now", passing=True)
+    return Trouble("timed out", "its host's name can't be looked up just now")  # the system has tried again already
 
 
 CERTIFICATE = {

@@ -13,6 +13,7 @@ from tools.links.addresses import Address, follow, parse
 from tools.links.asking import Asker, Errand
 from tools.links.model import Observation
 from tools.links.page import Page
+from tools.links.redirects import is_front
 from tools.links.troubles import Trouble
 from tools.links.walls import is_wall
 from tools.links.wire import HTML, Answer
@@ -24,8 +25,6 @@ FILE = re.compile(
     re.IGNORECASE,
 )
 """Targets that are hardly ever a page of HTML."""
-START = re.compile(r"/?(?:(?:index|default|home)(?:\.\w+)?/?)?", re.IGNORECASE)
-"""Targets that are a site's start page."""
 
 
 async def look(asker: Asker, page: str, urls: Sequence[str], *, read: bool) -> list[Observation]:
@@ -152,7 +151,7 @@ def _seen(page: str, first: Address, arrival: _Arrival) -> Observation:
 def _only_start(first: Address, last: Address) -> bool:
     """Whether one of a site's pages sends to the site's start page, as some sites do for all that they no longer have."""
     same_host = first.host.removeprefix("www.") == last.host.removeprefix("www.")
-    return same_host and START.fullmatch(last.target) is not None and START.fullmatch(first.target.partition("?")[0]) is None
+    return same_host and is_front(last.target) and not is_front(first.target.partition("?")[0])
 
 
 def _with_fragment(seen: Observation, fragment: str, arrival: _Arrival) -> Observation:

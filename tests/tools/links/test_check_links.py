@@ -123,13 +123,13 @@ def test_a_newer_title_is_told_when_it_comes(check, alive, capsys):
 
 
 def test_fix_writes_the_new_address_and_keeps_the_rest_of_the_file(check, alive, tree, capsys):
-    alive.plays["code.example", "/kestrel"] = redirect("https://code.example/falcon", 301)
-    alive.plays["code.example", "/falcon"] = page()
+    alive.plays["code.example", "/kestrel"] = redirect("https://code.example/lab/kestrel", 301)
+    alive.plays["code.example", "/lab/kestrel"] = page()
     file = tree / "catalog/papers/kestrel.yaml"
     before = file.read_text(encoding="utf-8")
     assert check("--fix") == 0
-    assert file.read_text(encoding="utf-8") == before.replace("url: https://code.example/kestrel}", "url: https://code.example/falcon}")
-    assert "+  - {kind: code, official: true, url: https://code.example/falcon}" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == before.replace("url: https://code.example/kestrel}", "url: https://code.example/lab/kestrel}")
+    assert "+  - {kind: code, official: true, url: https://code.example/lab/kestrel}" in capsys.readouterr().err
 
 
 def test_offline_nobody_is_asked_and_nothing_remembered(check, alive, tree):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -146,7 +149,7 @@ def test_a_lookup_takes_no_longer_than_a_connection_may():
 
     async def briefly() -> None:
         guard = Guard(resolver=forever, backend=Recorder())
-        with pytest.raises(httpcore2.ConnectTimeout):
+        with pytest.raises(Trouble, match="isn't looked up in time"):
             await guard.connect_tcp("site.example", 80, 0.05)
         guard.close()
 
@@ -172,8 +175,72 @@ def test_the_systems_own_lookup_is_checked_too():
     ("code", "failure"), [(socket.EAI_NONAME, "no such name"), (socket.EAI_AGAIN, "timed out"), (socket.EAI_FAIL, "timed out")]
 )
 def test_a_lookup_that_fails_for_now_is_not_a_name_that_isnt_there(look, code, failure):
+    lookups: list[str] = []
+
     async def failing(host: str, port: int) -> list[str]:
+        lookups.append(host)
         raise socket.gaierror(code, "said the resolver")
 
-    seen = look("http://site.example/", world={"resolver": failing})["http://site.example/"]
+    seen = look("http://site.example/", tries=3, world={"resolver": failing})["http://site.example/"]
     assert (seen.failure, seen.status) == (failure, None)
+    assert lookups == ["site.example"], "without a network, a second try for each address takes long"
+
+
+def test_a_lookup_that_hangs_is_waited_for_once_for_an_address(look):
+    waited: list[str] = []
+
+    async def hanging(host: str, port: int) -> list[str]:
+        waited.append(host)
+        await asyncio.sleep(60)
+        return []
+
+    began = time.monotonic()
+    seen = look("http://site.example/", tries=3, connect=0.3, world={"resolver": hanging})["http://site.example/"]
+    assert (seen.failure, seen.reason) == ("timed out", "its host's name isn't looked up in time")
+    assert time.monotonic() - began < 0.6
+
+
+HANGING = """
+import asyncio, socket, time
+from tools.links.guard import Guard
+
+socket.getaddrinfo = lambda *host, **more: time.sleep(60)
+guard = Guard()
+try:
+    asyncio.run(guard.connect_tcp("site.example", 80, 0.1))
+finally:
+    guard.close()
+"""
+
+
+def test_the_process_ends_while_a_lookup_hangs():
+    ended = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, check=False, timeout=30)
+    assert "Trouble: its host's name isn't looked up in time" in ended.stderr
+
+
+def test_who_waits_no_longer_for_a_lookup_doesnt_end_it_for_others():
+    async def slow(host: str, port: int) -> list[str]:
+        await asyncio.sleep(0.2)
+        return ["8.8.8.8"]
+
+    async def two() -> list[Any]:
+        guard = Guard(resolver=slow, backend=Recorder())
+        waits = [guard.connect_tcp("site.example", 80, seconds) for seconds in (0.05, 10.0)]
+        return await asyncio.gather(*waits, return_exceptions=True)
+
+    one, other = asyncio.run(two())
+    assert isinstance(one, Trouble)
+    assert other == "a stream"
+
+
+def test_a_host_whose_name_cant_be_looked_up_is_soon_left_alone_with_its_files_too(look):
+    lookups: list[str] = []
+
+    async def failing(host: str, port: int) -> list[str]:
+        lookups.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "said the resolver")
+
+    urls = [f"http://site.example/{number}{ending}" for number in range(8) for ending in (".pdf", "")]
+    seen = look(*urls, per_host=1, strikes=3, world={"resolver": failing})
+    assert {one.failure for one in seen.values()} == {"timed out"}
+    assert len(lookups) == 3

@@ -64,6 +64,8 @@ def test_papers_are_asked_for_together_and_told_with_what_is_to_be_watched(web, 
         ("We look at birds.", "Withdrawn due to an error in section 3", True),
         ("We look at birds.", "The paper was withdrawn", True),
         ("We look at birds. Birds have withdrawn from cities.", "10 pages", False),
+        ("We look at birds.", "A previous version of this paper was withdrawn from a workshop", False),
+        ("We look at birds. We withdraw this paper, since its results are wrong.", "", True),
     ],
 )
 def test_a_withdrawn_paper_is_told(web, look, summary, comment, withdrawn):
@@ -138,10 +140,10 @@ KNOWN = as_json({"responseCode": 1, "handle": "10.1000/182", "values": []})
 
 def test_a_doi_is_known_to_the_doi_system_and_its_title_to_crossref(web, look):
     web.plays["doi.org", "/api/handles/10.1000/182?type=URL"] = KNOWN
-    title = {"message": {"title": ["Birds &amp; <i>cars</i>"], "subtitle": ["a study"]}}
+    title = {"message": {"title": ["Birds &amp; <i>cars</i>"], "subtitle": [f"a &#{'9' * 5000};study"]}}
     web.plays["api.crossref.org", "/works/10.1000%2F182"] = as_json(title)
     seen = look(DOI)[DOI]
-    assert (seen.status, seen.title) == (200, "Birds & cars: a study")
+    assert (seen.status, seen.title) == (200, "Birds & cars: a \ufffdstudy")
     assert [request.host for request in web.asked] == ["doi.org", "api.crossref.org"]
 
 
@@ -164,7 +166,7 @@ def test_a_doi_that_there_isnt_is_not_found(web, look):
     assert (seen.status, seen.reason) == (404, "doi.org says that this DOI doesn't exist")
 
 
-@pytest.mark.parametrize("said", [answer(403), as_json({"responseCode": 2}, 500), as_json([]), answer(200, "["), raw()])
+@pytest.mark.parametrize("said", [answer(403), as_json({"responseCode": 2}, 500), as_json([]), as_json({"responseCode": []}), answer(200, "["), raw()])
 def test_the_doi_is_resolved_where_the_doi_system_doesnt_say(web, look, said):
     web.plays["doi.org", "/api/handles/10.1000/182?type=URL"] = said
     web.plays["doi.org", "/10.1000/182"] = redirect("https://other.example/182", 302)
@@ -192,6 +194,29 @@ def test_a_repository_is_known_to_github(web, look, said, expected):
     seen = look(REPOSITORY)[REPOSITORY]
     assert {name: getattr(seen, name) for name in expected} == expected
     assert len(web.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"full_name": "other/name", "html_url": "https://[bad"},
+        {"full_name": "other/name", "html_url": "https://github.com/\ud800"},
+        {"full_name": "other/name", "html_url": "javascript:alert(1)"},
+        {"full_name": "other/name", "html_url": ["https://github.com/other/name"]},
+        {"full_name": {"other": "name"}, "html_url": "https://github.com/other/name"},
+        {"full_name": "\ud800", "html_url": "https://github.com/other/name"},
+    ],
+)
+def test_the_page_is_looked_at_where_github_names_what_is_no_repository(web, look, said):
+    web.plays["api.github.com", "/repos/owner/name"] = as_json(said)
+    web.plays["github.com", "/owner/name"] = page("", "Name")
+    seen = look(REPOSITORY)[REPOSITORY]
+    assert (seen.status, seen.title, seen.final) == (200, "Name", None)
+
+
+def test_a_repositorys_name_is_told_without_what_cant_be_written(web, look):
+    web.plays["api.github.com", "/repos/owner/name"] = as_json(repo() | {"full_name": "owner/\ud800\x1bname"})
+    assert look(REPOSITORY)[REPOSITORY].title == "owner/ name"
 
 
 def test_a_renamed_repository_is_told_by_its_new_name(web, look):

@@ -133,6 +133,24 @@ def test_what_isnt_html_inside_is_looked_at_all_the_same(tmp_path):
     assert len(check_site(tmp_path, BASE).findings) == 1
 
 
+@pytest.mark.parametrize("base", ["http://[", "http:///b/"])
+def test_a_base_that_is_no_address_is_told_and_left_out(tmp_path, base):
+    page = f'<p>\n<base href="{base}"><a href="../b/"><a href="../no/">'
+    found = check_site(written(tmp_path, SITE | {"a/index.html": page}), BASE).findings
+    assert [finding.reason for finding in found] == [f'"{base}" is no address', '"../no/" leads to no/index.html, which isn\'t there']
+    assert (found[0].target.places[0].line, found[0].target.places[0].column) == (2, 1)
+
+
+@pytest.mark.parametrize("odd", ["<![foo bar]>", f"<p title='&#{'9' * 5000};'>"])
+def test_a_page_that_cant_be_read_is_told_with_its_place(tmp_path, odd):
+    found = check_site(written(tmp_path, {"a.html": f'<a href="no/">\n <b>{odd}'}), BASE).findings
+    assert [finding.reason for finding in found] == [
+        "from here on, the page can't be read: what stands here isn't HTML", '"no/" leads to no/index.html, which isn\'t there'
+    ]  # fmt: skip
+    place = found[0].target.places[0]
+    assert (found[0].target.url, place.path, place.line, place.column) == (f"{BASE}a.html", "a.html", 2, 5)
+
+
 def test_a_thousand_pages_take_seconds(tmp_path):
     page = '<p id="x">' + "".join(f'<p>Some words of a text.</p><a class="x y" href="../p{number}/#x">a link</a>' for number in range(200))
     written(tmp_path, {f"p{number}/index.html": page for number in range(1000)})

@@ -86,6 +86,11 @@ ANSWERS: list[tuple[str, Play, dict[str, Any]]] = [
     ("/hard", page("", "Lost and not found: detecting missing parts of birds"), {"status": 200, "soft_404": False}),
     ("/room-404", page("", "Room 404: a data set"), {"status": 200, "soft_404": False}),
     ("/old/project", redirect("/", 301), {"status": 200, "final": f"{SITE}/", "soft_404": True, "permanent": True}),
+    *[
+        (front, redirect("/", 301), {"status": 200, "final": f"{SITE}/", "soft_404": False})
+        for front in ("/en/", "/de", "/pt-br", "/main.html", "/en/index.html")
+    ],
+    ("/old", redirect("/en/", 301), {"status": 200, "final": f"{SITE}/en/", "soft_404": True}),
     ("/index.html", redirect("/", 301), {"status": 200, "final": f"{SITE}/", "soft_404": False}),
     # HEAD, which only files are asked with.
     ("/405.pdf", by_method(answer(405), answer(200)), {"status": 200}),
@@ -188,6 +193,7 @@ ANSWERS: list[tuple[str, Play, dict[str, Any]]] = [
 
 HELPERS: dict[tuple[str, str], Play] = {
     ("site.example", "/"): page("", "Site"),
+    ("site.example", "/en/"): page("", "Site"),
     ("site.example", "/page"): page(),
     ("other.example", "/page"): page(),
     ("site.example", "/301-then"): redirect("/page", 301),

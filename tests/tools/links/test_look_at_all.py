@@ -62,3 +62,17 @@ def test_an_address_given_twice_is_found_once(web, look):
     web.plays["site.example", "/fast"] = page()
     assert list(look(FAST, FAST)) == [FAST]
     assert len(web.asked) == 1
+
+
+def test_a_fault_of_ours_costs_one_address_alone(web, look):
+    web.plays["site.example", "/fast"] = page()
+
+    async def faulty(name: str, port: int) -> list[str]:
+        if name == "other.example":
+            raise RuntimeError("two\nlines")
+        return await web.resolve(name, port)
+
+    seen = look(FAST, SLOW, world={"resolver": faulty})
+    assert seen[FAST].status == 200
+    reason = "couldn't be looked at, which is a fault of this program: RuntimeError: two lines"
+    assert seen[SLOW] == Observation(url=SLOW, reason=reason, asked=False)

@@ -57,6 +57,8 @@ TITLES = [
     ('<meta content="Of the paper" name="citation_title"><title>Of the page</title>', "Of the paper"),
     ('<meta name="citation_title" content=""><title>Of the page</title>', "Of the page"),
     (f"<title>{'x' * 500}</title>", "x" * 300),
+    (f"<title>a&#{'9' * 5000};b</title>", "a\ufffdb"),
+    (f"<p id='&#{'9' * 5000}'><title>c</title>", "c"),
 ]
 
 

@@ -97,6 +97,22 @@ def test_a_host_that_asks_for_too_long_a_rest_is_left_alone():
     assert left_alone.value.reason == "not asked: a answered another request with status 503 and asks to wait 60 minutes"
 
 
+def test_a_host_that_asks_for_rest_after_rest_is_left_alone():
+    clock = Clock()
+    politeness = politely(clock, delay=0.0, patience=60.0)
+    for _ in range(3):
+        politeness.rest("a", 429, "59")
+        politeness.rest("a", 429, "59")  # to another request, for the same time
+        asyncio.run(turns(politeness, clock, "a"))
+        politeness.well("a")
+    politeness.rest("a", 429, "59")
+    assert clock.time == 3 * 59
+    with pytest.raises(Trouble) as left_alone:
+        asyncio.run(turns(politeness, clock, "a"))
+    assert (left_alone.value.status, left_alone.value.asked) == (429, False)
+    assert left_alone.value.reason == "not asked: a answers with status 429 and asks to wait again and again, 4 minutes so far"
+
+
 def test_waits_grow_and_hold_some_chance():
     politeness = politely(Clock(), backoff=2.0)
     assert [politeness.backoff(attempt) for attempt in (1, 2, 3)] == [3.0, 6.0, 12.0]

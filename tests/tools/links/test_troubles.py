@@ -44,7 +44,7 @@ ERRORS: list[tuple[Exception, str, bool]] = [
     (h2.exceptions.ProtocolError("frames"), "bad answer", False),
     (ValueError("invalid literal for int()"), "bad answer", False),
     (socket.gaierror(socket.EAI_NONAME, "no name"), "no such name", False),
-    (socket.gaierror(socket.EAI_AGAIN, "again"), "timed out", True),
+    (socket.gaierror(socket.EAI_AGAIN, "again"), "timed out", False),
 ]
 
 

@@ -222,8 +222,8 @@ def test_a_wall_shows_no_title():
 
 
 def test_a_permanent_redirect_is_a_suggestion_with_its_fragment():
-    finding, row = first(look(url=f"{URL}#results", final="https://a.example/new", permanent=True, fragment=True))
-    assert finding.suggestion == row.moved_to == "https://a.example/new#results"
+    finding, row = first(look(url=f"{URL}#results", final="https://a.example/new/paper", permanent=True, fragment=True))
+    assert finding.suggestion == row.moved_to == "https://a.example/new/paper#results"
     assert finding.fixable
     assert judge(target(), SLOW, row, DAY)[1].moved_to == row.moved_to
     assert judge(target(), OK, row, DAY)[1].moved_to is None
@@ -242,7 +242,7 @@ TWINS = [
     (look(url=HTTP), look(url=TWIN, soft_404=True), ("ok", None, False)),
     (look(url=HTTP), look(url=TWIN, final=HTTP), ("ok", None, False)),
     (look(url=HTTP), look(url=TWIN, final="https://a.example/new"), ("ok", None, False)),
-    (look(url=HTTP, final="https://a.example/new", permanent=True), look(url=TWIN), ("moved", "https://a.example/new", True)),
+    (look(url=HTTP, final="https://a.example/new/paper", permanent=True), look(url=TWIN), ("moved", "https://a.example/new/paper", True)),
     (look(url=TWIN), look(url=TWIN), ("ok", None, False)),
 ]
 
