@@ -124,7 +124,13 @@ def _report(options: argparse.Namespace, draft: Draft) -> Report:
         warnings.append(NOBODY)
     findings = [*run.findings, *inside.findings]
     held = [replace(one, excepted=_excepted(one, draft, options.today)) for one in findings]
-    return Report(findings=tuple(held), notices=tuple(notices(draft, run.watched, run.rows)), warnings=tuple(warnings))
+    return Report(
+        findings=tuple(held),
+        notices=tuple(notices(draft, run.watched, run.rows)),
+        warnings=tuple(warnings),
+        added=options.changed_since is not None,
+        formal=len(targets) if options.offline else 0,
+    )
 
 
 def _unread(draft: Draft) -> list[str]:

@@ -132,8 +132,9 @@ def test_fix_writes_the_new_address_and_keeps_the_rest_of_the_file(check, alive,
     assert "+  - {kind: code, official: true, url: https://code.example/lab/kestrel}" in capsys.readouterr().err
 
 
-def test_offline_nobody_is_asked_and_nothing_remembered(check, alive, tree):
+def test_offline_nobody_is_asked_and_nothing_remembered(check, alive, tree, capsys):
     assert check("--offline") == 0
+    assert "9 addresses" in capsys.readouterr().out
     assert alive.asked == []
     assert not (tree / ledger.FILE).exists()
 
@@ -199,9 +200,10 @@ def test_a_branch_does_not_answer_for_what_is_known_to_be_dead_nor_for_exception
     manifest = tree / "catalog.yaml"
     manifest.write_text(manifest.read_text(encoding="utf-8") + "link_exceptions: [{host: unused.example, reason: None uses it., until: 2027-01-01}]\n", encoding="utf-8")
     linked(tree, url)
-    assert check("--changed-since", "HEAD", day=30) == 0
+    assert check("--changed-since", "HEAD", "--format", "github", day=30) == 0
     said = capsys.readouterr().out
-    assert f"dead: {url}" in said
+    assert "::warning file=catalog/papers/siskin.yaml" in said
+    assert url in said
     assert "unused.example" not in said
 
 

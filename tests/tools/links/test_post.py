@@ -343,7 +343,7 @@ def asked(repository: Repository) -> tuple[list[str], str | None]:
 def test_the_job_that_checks_leaves_report_and_ledger_and_fails_only_where_it_couldnt_check(repository, tmp_path, code, expected):
     finished = run_script(repository, "check-links", code, GITHUB_STEP_SUMMARY=str(tmp_path / "summary"), GITHUB_TOKEN="t0ken")
     assert finished.returncode == expected, finished.stderr
-    assert asked(repository) == (["--site", "--report", "build/links"], None)
+    assert asked(repository) == (["--site", "--anew", "--report", "build/links"], None)
     assert re.match(r"::stop-commands::[0-9a-f-]{36}\n::error::from a server\n", finished.stdout)
     assert (repository.gh / "made").read_text(encoding="utf-8") == "--silent .venv/links.stamp none\n"
     if not expected:
