@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fix", action="store_true", help="write the new address of what has moved for good, and show what changed"
     )
     parser.add_argument("--format", choices=REPORTS, default="text", help="text for people, json for programs, github for CI")
+    parser.add_argument("--anew", action="store_true", help="look again at what a run of today that was stopped has seen")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.md and report.json there, too")
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     parser.add_argument("--today", type=datetime.date.fromisoformat, default=datetime.date.today(), help=argparse.SUPPRESS)
@@ -174,7 +175,7 @@ def _run(options: argparse.Namespace, draft: Draft, targets: Sequence[Target]) -
         else:
             asyncio.run(_look(run, targets))
         return run
-    seen = _in_order_today(file, options.today)
+    seen = set() if options.anew else _in_order_today(file, options.today)
     with journal.Recorder(file) as record:
         run = Run(rows, settings, options.today, record)
         run.findings += [as_remembered(target, rows[target.url]) for target in targets if target.url in seen]

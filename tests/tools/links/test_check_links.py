@@ -280,6 +280,12 @@ def test_a_run_that_was_stopped_goes_on_where_it_was_the_same_day(check, alive, 
     assert len([request for request in alive.asked if request.target == "/kestrel"]) == 1, "it was ended, so this is another run"
 
 
+def test_what_a_stopped_run_saw_is_looked_at_again_where_that_is_wished(check, alive, tree):
+    journal.append(tree / ledger.FILE, [ledger.Row(url=CODE, first_seen=MONDAY, checked=MONDAY, status=200, verdict="ok")])
+    check("--anew")
+    assert "/kestrel" in [request.target for request in alive.asked]
+
+
 def test_ctrl_c_loses_nothing_that_was_seen(check, alive, tree, capsys):
     alive.plays["code.example", "/list"] = raw(then="hang")
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
