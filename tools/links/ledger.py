@@ -78,17 +78,24 @@ def row_of(line: str) -> Row:
 def _checked(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in data.items():
         if name not in CHECKS:
-            raise ValueError(f'no "{name}" here; expected {", ".join(CHECKS)}')
+            raise ValueError(f'no "{_shown(name)}" here; expected {", ".join(CHECKS)}')
         try:
             yield name, CHECKS[name](value)
         except (TypeError, ValueError):
-            raise ValueError(f'"{name}" can\'t be {json.dumps(value, ensure_ascii=False)}') from None
+            raise ValueError(f'"{name}" can\'t be {_shown(json.dumps(value, ensure_ascii=False))}') from None
+
+
+def _shown(text: str) -> str:
+    """Text that can be printed: half a character, which JSON can spell and no file can hold, as it is spelt."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _is(kind: type | tuple[type, ...]) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise TypeError
+        if isinstance(value, str) and not value.isascii():
+            value.encode()  # raises ValueError where there is half a character
         return value
 
     return check
