@@ -21,8 +21,9 @@ async def look_at_all(
 ) -> AsyncIterator[Observation]:
     """What is found at each address, as soon as it is known, in no order. Raises nothing, whatever a server is like.
 
-    `read` holds the addresses whose pages are read, for their titles and for words such as "page not found"; None: all.
-    A fragment's page is read in any case, and asked for once for all its fragments.
+    `read` holds the addresses whose pages are read, for their titles and for words such as "page not found". None: all, as in
+    every run of the link checker; benchmarks/links.py measures what that costs over asking with HEAD alone. A fragment's page is
+    read in any case, and asked for once for all its fragments.
     """
     found: asyncio.Queue[Observation | None] = asyncio.Queue()
     async with Asker(settings, world) as asker:

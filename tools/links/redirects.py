@@ -16,8 +16,8 @@ FRONT = re.compile(rf"/?(?:{LANGUAGE}(?:/|\Z))?(?:(?:index|home|default|main)(?:
 """Paths of a site's front pages, one for each language."""
 PAGE = re.compile(r"\.(?:html?|php|aspx?|jsp)$")
 """What pages' names gain and lose. With .pdf or .zip, something else stands there."""
-TELLING = re.compile(r"(?!(?:[a-z]*(?:19|20)\d\d)\Z)\w*\d\w*")
-"""A word that may be a page's number: not a year's, nor a conference's of that year."""
+TELLING = re.compile(r"(?!(?:v\d+|[a-z]*(?:19|20)\d\d)\Z)\w*\d\w*")
+"""A word that may be a page's number: not a version's or a year's, nor a conference's of that year."""
 ALIKE = 0.75
 ERROR = re.compile(r"(?:^|[/_.-])(?:40[34]|410|(?:page|file)?[-_]?not[-_]?found|error\w*|unavailable|gone)(?:[/_.-]|$)", re.I)
 LOGIN = re.compile(

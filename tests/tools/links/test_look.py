@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -418,6 +419,17 @@ def test_a_file_of_two_gigabytes_costs_a_few_bytes(web, look):
     assert {one.status for one in seen.values()} == {200}
     assert web.sent["/weights.zip"] + web.sent["/weights"] < 20_000
     assert web.asked[-1].headers["Range"] == "bytes=0-65535"
+
+
+def test_what_unpacks_to_fifty_megabytes_takes_hardly_any_memory(web, look):
+    web.plays["site.example", "/bomb"] = answer(200, BOMB, content_type="text/html", content_encoding="gzip")
+    tracemalloc.start()
+    try:
+        look(f"{SITE}/bomb")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10_000_000
 
 
 def test_a_connection_is_used_again(web, look):

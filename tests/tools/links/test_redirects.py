@@ -53,6 +53,7 @@ REDIRECTS = [
             ("d/birds.zip", "d/birds.html", False),
             ("cvpr2021/birds", "cvpr2021/notice", False),
             ("birds-2021", "archive-2021", False),
+            ("birds-v2", "archived-v2", False),
             ("12-old-words", "12-other-title", True),
             ("paper/12", "papers/12-a-title", True),
             ("birds_dataset", "birds-dataset/", True),

@@ -18,7 +18,10 @@ NOTICES = [
     "Error - Cookies Turned Off", "IEEE Xplore Full-Text PDF:", "Redirecting", "Making sure you're not a bot!", "403 Forbidden", "", "???",
     "Service temporarily unavailable due to scheduled maintenance tonight", "This domain is for sale", "Checking your browser before accessing",
     "AAAI Conference on Artificial Intelligence", "Neurocomputing | Journal | ScienceDirect.com by Elsevier", "GitHub - TACJu/TransFG", "12345678",
-    "Hugging Face – The AI community building the future.",
+    "Hugging Face – The AI community building the future.", "Stanford Vision Lab: Fei-Fei Group Members Alumni",
+    "Université de Genève Département Informatique", "CS231n: Deep Learning for Computer Vision, Stanford, Karpathy, Johnson",
+    "Serge Belongie and Friends at Cornell Tech: Image Recognition for Everybody", "Oxford Flowers, Pets and Aircraft: Andrea Vedaldi, Omkar Parkhi",
+    "Visual Recognition for Wildlife Ecology: the Perona Laboratory at Caltech in Pasadena",
 ]  # fmt: skip
 
 
@@ -40,13 +43,13 @@ def test_a_page_without_a_papers_title_says_nothing(titles, page):
     assert [title for title in titles if names_another(page, title)] == []
 
 
-def test_most_of_the_fields_other_papers_are_told_by_their_exact_title_and_half_by_a_pages(titles):
+def test_most_of_the_fields_other_papers_are_told_by_their_exact_title_and_some_by_a_pages(titles):
     """They share more words than papers of different fields; where two share many, nothing is said."""
     pairs = [(one, other) for one in titles for other in titles if one != other]
     exact = sum(names_another(*pair, exact=True) for pair in pairs) / len(pairs)
     page = sum(names_another(*pair) for pair in pairs) / len(pairs)
     assert 0.95 < exact < 1
-    assert 0.5 < page < exact
+    assert 0.25 < page < 0.5
 
 
 @pytest.mark.parametrize(
@@ -56,8 +59,14 @@ def test_most_of_the_fields_other_papers_are_told_by_their_exact_title_and_half_
         ("Your Flamingo is My Bird: Fine-Grained, or Not", 'Your "Flamingo" is My "Bird": Fine-Grained, or Not', False),
         ("Müller’s Über–Networks", "Muller's Uber-Networks", False),
         ("Finegrained Recognition with TransFG, a Transformer Architecture", T, False),
-        ("Statistical Mechanics of Magnetic Monopoles in Spin Ice", T, True),
+        ("Hyperbolic Image Embeddings by Optimal Transport for Few-Shot Birds", T, True),
     ],
 )
 def test_a_change_of_words_is_no_other_paper(seen, expected, another):
     assert names_another(seen, expected) == names_another(seen, expected, exact=True) == another
+
+
+def test_another_fields_paper_is_told_by_its_exact_title_alone():
+    seen = "Statistical Mechanics of Magnetic Monopoles in Spin Ice"
+    assert names_another(seen, T, exact=True)
+    assert not names_another(seen, T)
