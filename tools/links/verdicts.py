@@ -95,7 +95,7 @@ def _is_never_asked(url: str) -> bool:
 def _answered(target: Target, before: Row, look: Observation) -> _Seen:
     if look.final and wants_login(target.url, look.final):
         return _Seen("blocked", f"leads to a login: {look.final}")
-    if _is_another_paper(target, look.title) and not _is_retitled(target, before, look):
+    if _is_another_paper(target, look.title, from_service=look.kind is None) and not _is_retitled(target, before, look):
         return _Seen("wrong", f'answers with another paper, "{look.title}"; expected "{target.title}"')
     if look.fragment is False:
         return _Seen("flawed", f'the page answers, but has no place called "{urlsplit(target.url).fragment}"')
@@ -105,15 +105,16 @@ def _answered(target: Target, before: Row, look: Observation) -> _Seen:
     return _Seen("ok", f"{look.reason}; its owner has closed it for changes" if look.archived else look.reason)
 
 
-def _is_another_paper(target: Target, title: str | None) -> bool:
-    exact = bool(arxiv_page(target.url) or resolved_doi(target.url))
+def _is_another_paper(target: Target, title: str | None, *, from_service: bool) -> bool:
+    """A title from the service that gave out the identifier is the paper's; a page's may be its site's."""
+    exact = from_service and bool(arxiv_page(target.url) or resolved_doi(target.url))
     return bool(target.title and title) and names_another(title, target.title, exact=exact)
 
 
 def _is_retitled(target: Target, before: Row, look: Observation) -> bool:
     """Whether it is another title of the same paper: arXiv gives an id to one paper alone, and it was the right one before."""
-    known = look.watch and before.title and not _is_another_paper(target, before.title)
-    return bool(known) and _is_another_paper(target, look.title)
+    known = look.watch and before.title and not _is_another_paper(target, before.title, from_service=True)
+    return bool(known) and _is_another_paper(target, look.title, from_service=True)
 
 
 def _with_twin(target: Target, before: Row, look: Observation, seen: _Seen, twin: Observation | None) -> _Seen:

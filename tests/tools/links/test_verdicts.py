@@ -267,3 +267,9 @@ def test_an_archived_repository_is_told_and_remembered():
 
 def test_the_finding_carries_what_was_seen():
     assert first(GONE)[0].observation is GONE
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [("text/html", "ok"), (None, "wrong")])
+def test_only_the_service_that_gave_out_an_identifier_proves_by_its_title_alone_that_another_paper_is_there(kind, verdict):
+    seen = look(url="https://doi.org/10.1234/x", title="ScienceDirect", kind=kind)
+    assert first(seen, title="Kestrel: Hovering Attention for Small Falcons")[0].verdict == verdict
