@@ -289,6 +289,7 @@ TRICKS = {
     "an address with a line end": (row(moved_to="https://a.example/\njavascript:x"), "is no address of the web"),
     "a long title": (row(title="x" * (LONGEST_TEXT + 1)), "more than 10,000 characters"),
     "a long status": (row(status="x" * (LONGEST_TEXT + 1)), "more than 10,000 characters"),
+    "a long kind of failure": (row(failing_by="x" * (LONGEST_TEXT + 1)), "more than 10,000 characters"),
     "half a character": (row(title="\ud800"), '"title" can\'t be "\\ud800"'),
 }
 

@@ -106,7 +106,7 @@ HISTORIES = {
     "a place that a page has lost": ([(0, OK), (3, look(fragment=False)), (6, look(fragment=False)), (10, look(fragment=False))], ["ok", UNKNOWN, UNKNOWN, "broken"]),
     "soft 404s": ([(0, look(soft_404=True)), (0, look(soft_404=True)), (3, look(soft_404=True)), (7, look(soft_404=True))], [UNKNOWN, UNKNOWN, UNKNOWN, "dead"]),
     "a network whose names all lead inwards": ([(0, OK), (7, INWARDS), (7, INWARDS), (14, OK)], ["ok", UNKNOWN, UNKNOWN, "ok"]),
-    "a name that leads inwards for good": ([(0, INWARDS), (0, INWARDS), (3, INWARDS), (7, INWARDS)], [UNKNOWN, UNKNOWN, UNKNOWN, "broken"]),
+    "a name that leads inwards for good": ([(0, INWARDS), (0, INWARDS), (7, INWARDS), (8, INWARDS)], [UNKNOWN, UNKNOWN, UNKNOWN, "broken"]),
     "a clock that went back counts one look less": ([(7, GONE), (0, GONE), (3, GONE), (14, GONE)], [UNKNOWN, UNKNOWN, UNKNOWN, "dead"]),
     "a clock that was years ahead": ([(3650, GONE), (0, GONE), (3, GONE), (6, GONE), (7, GONE)], [UNKNOWN] * 4 + ["dead"]),
     "and saw nothing amiss": ([(3650, OK), (0, GONE), (3, GONE), (7, GONE)], ["ok", UNKNOWN, UNKNOWN, "dead"]),
@@ -156,7 +156,7 @@ def test_no_day_of_a_row_is_still_to_come():
 def test_what_is_back_is_told():
     _, finding, row = story((0, GONE), (3, GONE), (7, GONE), (14, OK))
     assert finding.reason == "answers; it is back: it was dead on 2026-11-27"
-    assert (row.failures, row.failing_since, row.last_ok) == (0, None, DAY + timedelta(14))
+    assert (row.failures, row.failing_since, row.failing_by, row.last_ok) == (0, None, None, DAY + timedelta(14))
     assert "back" not in story((14, OK), (15, OK))[1].reason
 
 
