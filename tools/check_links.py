@@ -127,7 +127,7 @@ def _report(options: argparse.Namespace, draft: Draft) -> Report:
     held = [replace(one, excepted=_excepted(one, draft, options.today)) for one in findings]
     return Report(
         findings=tuple(held),
-        notices=tuple(notices(draft, run.watched, run.rows)),
+        notices=tuple(notices(draft, run.watched)),
         warnings=tuple(warnings),
         added=options.changed_since is not None,
         formal=len(targets) if options.offline else 0,
@@ -181,7 +181,7 @@ def _run(options: argparse.Namespace, draft: Draft, targets: Sequence[Target]) -
         run.findings += [as_remembered(target, rows[target.url]) for target in targets if target.url in seen]
         asyncio.run(_look(run, [target for target in targets if target.url not in seen]))
     whole = options.site and not _unread(draft)
-    journal.fold(file, {target.url for target in targets} if whole else None)
+    journal.fold(file, {target.url for target in targets} if whole else None, today=options.today)
     return run
 
 

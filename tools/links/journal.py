@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from tools.links import ledger
 from tools.links.model import Row
+from tools.links.verdicts import without_future
 
 PATIENCE = 60.0
 """How many seconds one waits for another run that writes: it takes one or two for 50,000 rows."""
@@ -63,13 +64,17 @@ def append(file: Path, rows: Iterable[Row]) -> None:
         stream.write(text)
 
 
-def fold(file: Path, standing: Collection[str] | None = None) -> dict[str, Row]:
+def fold(file: Path, standing: Collection[str] | None = None, *, today: datetime.date | None = None) -> dict[str, Row]:
     """Brings the journal into the ledger, and returns the rows; with `standing`, only those of addresses that still stand.
 
+    With `today`, rows of days to come (a clock was ahead) are taken for today's: they would beat all news until then.
     Raises `Busy`, or `ledger.Unreadable`: then nothing is changed, and the journal is kept.
     """
     with _locked(file):
-        rows = updated(ledger.read(file), _journal(file))
+        before = ledger.read(file)
+        if today is not None:
+            before = {url: without_future(row, today) for url, row in before.items()}
+        rows = updated(before, _journal(file))
         if standing is not None:
             rows = {url: row for url, row in rows.items() if url in standing}
         ledger.write(file, rows.values())

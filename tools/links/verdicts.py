@@ -49,7 +49,7 @@ def judge(
     target: Target, observation: Observation, row: Row | None, today: datetime.date, *, twin: Observation | None = None
 ) -> tuple[Finding, Row]:
     """The finding, and the row that the ledger is to remember. `twin`: what the https address of an http one answered."""
-    before = _without_future(row or Row(url=target.url, first_seen=today), today)
+    before = without_future(row or Row(url=target.url, first_seen=today), today)
     seen = _with_twin(target, before, observation, _seen(target, before, observation), twin)
     after = _remembered(before, seen, observation, today)
     if _is_retitled(target, before, observation):  # by the title of before it is known for the right paper the next time, too
@@ -133,7 +133,7 @@ def _with_twin(target: Target, before: Row, look: Observation, seen: _Seen, twin
 # ---------------------------------------------------------------------------------------------------------- the history
 
 
-def _without_future(row: Row, today: datetime.date) -> Row:
+def without_future(row: Row, today: datetime.date) -> Row:
     """The row with no look after today: a clock was ahead, and would stop all counting until its day has come."""
     days = {name: min(day, today) for name in DAYS_OF_A_ROW if (day := getattr(row, name))}
     return replace(row, **days)

@@ -115,11 +115,25 @@ def test_papers_are_watched(check, alive, capsys):
     assert "catalog/papers/kestrel.yaml:7:14: arXiv says that 2103.00010 was withdrawn" in capsys.readouterr().out
 
 
-def test_a_newer_title_is_told_when_it_comes(check, alive, capsys):
-    check()
-    arxiv(alive, title="Kestrels: Hovering Attention for Fine-Grained Recognition of Birds", version=3)
-    check(day=7)
-    assert 'version 3 on arXiv is called "Kestrels: Hovering' in capsys.readouterr().out
+def test_what_has_become_of_a_preprint_is_told_as_long_as_the_entry_does_not_say_so(check, alive, tree, capsys):
+    manifest, file = tree / "catalog.yaml", tree / "catalog/papers/kestrel.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("venues:\n", "venues:\n  arxiv: {name: arXiv, short: arXiv, kind: preprint}\n"), encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").replace("venue: icb", "venue: arxiv").replace(', doi: "10.1234/icb.2021.1"', ""), encoding="utf-8")
+    arxiv(alive, title="Kestrels: Hovering Attention for Fine-Grained Recognition", version=3, doi="10.1234/icb.2021.1", journal_ref="ICB 2021")
+    for day in (0, 7):
+        check(day=day)
+        said = capsys.readouterr().out
+        assert 'version 3 on arXiv is called "Kestrels: Hovering' in said
+        assert "the DOI of the published paper, 10.1234/icb.2021.1, which the entry lacks" in said
+        assert 'arXiv says that it was published: "ICB 2021"' in said
+
+
+def test_a_clock_that_was_ahead_stops_no_counting(check, alive, tree):
+    check(day=1500)
+    alive.plays["code.example", "/kestrel"] = answer(404)
+    for day in (1, 4, 8):
+        check(day=day)
+    assert rows(tree)[CODE].verdict == "dead"
 
 
 def test_fix_writes_the_new_address_and_keeps_the_rest_of_the_file(check, alive, tree, capsys):
