@@ -97,7 +97,7 @@ def site_address(built_site: Path, site_base: str) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # as long as it lives, playwright's event loop runs, and no test can run one of its own
 def browser() -> Iterator[Browser]:
     """A headless Chromium that can reach no other host. Without one its tests are skipped, loudly; in CI they fail."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
