@@ -282,17 +282,19 @@ def test_every_package_that_the_site_and_the_tests_run_on_is_pinned_and_is_that_
     assert {name: pins().get(name) for name in installed} == installed
 
 
-def test_every_package_that_adding_a_paper_imports_is_asked_for_by_name():
+@pytest.mark.parametrize(("extra", "command", "one"), [("adding", "add_paper", "rapidfuzz"), ("links", "check_links", "httpcore2")])
+def test_every_package_that_a_tool_imports_is_asked_for_by_name(extra, command, one):
     """One that comes along with another would be gone with it."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in [ROOT / "tools/add_paper.py", *(ROOT / "tools/adding").rglob("*.py")]]
+    files = [ROOT / f"tools/{command}.py", *(ROOT / "tools" / extra).rglob("*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     modules |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - {"tools", "implementations"}
     distributions = importlib.metadata.packages_distributions()
     project = PROJECT["project"]
-    named = {canonicalize_name(line.split("==")[0]) for line in [*project["dependencies"], *project["optional-dependencies"]["adding"]]}
-    assert {"bs4", "rapidfuzz"} < imported
+    named = {canonicalize_name(line.split("==")[0]) for line in [*project["dependencies"], *project["optional-dependencies"][extra]]}
+    assert one in imported
     assert [module for module in sorted(imported) if not named & set(map(canonicalize_name, distributions[module]))] == []
 
 
