@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tools.links.inside import check_site
@@ -149,11 +147,3 @@ def test_a_page_that_cant_be_read_is_told_with_its_place(tmp_path, odd):
     ]  # fmt: skip
     place = found[0].target.places[0]
     assert (found[0].target.url, place.path, place.line, place.column) == (f"{BASE}a.html", "a.html", 2, 5)
-
-
-def test_a_thousand_pages_take_seconds(tmp_path):
-    page = '<p id="x">' + "".join(f'<p>Some words of a text.</p><a class="x y" href="../p{number}/#x">a link</a>' for number in range(200))
-    written(tmp_path, {f"p{number}/index.html": page for number in range(1000)})
-    start = time.process_time()
-    assert check_site(tmp_path, BASE).findings == []
-    assert time.process_time() - start < 30

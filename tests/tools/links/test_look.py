@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.tools.links.played import RIGHT, verdicts
 from tests.tools.links.server import Play, answer, by_method, in_turn, page, raw, redirect, with_cookie
 
 SITE = "http://site.example"
@@ -209,15 +210,16 @@ def found(observation: object, expected: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("status", "expected"), STATUSES, ids=lambda value: str(value) if isinstance(value, int) else "")
-def test_a_status_is_found_as_the_server_gives_it(web, look, status, expected):
+def test_a_status_is_found_as_the_server_gives_it_and_judged_right_at_once_and_after_a_week(web, look, status, expected):
     web.plays["site.example", "/x"] = answer(status)
     seen = look(f"{SITE}/x")[f"{SITE}/x"]
     assert found(seen, {"status": 0, "wall": 0}) == {"status": status, "failure": None, "wall": False, **expected}
     assert f"status {status}" in seen.reason
+    assert verdicts(seen) == RIGHT[f"/status/{status}"]
 
 
 @pytest.mark.parametrize(("target", "play", "expected"), ANSWERS, ids=[row[0] for row in ANSWERS])
-def test_a_look_finds_what_the_server_does(web, look, target, play, expected):
+def test_a_look_finds_what_the_server_does_and_is_judged_right_at_once_and_after_a_week(web, look, target, play, expected):
     web.plays |= HELPERS
     web.plays["site.example", target] = play
     if target == "/to-https":
@@ -227,6 +229,7 @@ def test_a_look_finds_what_the_server_does(web, look, target, play, expected):
     assert seen.reason
     assert web.asked[0].target == target
     assert all(address.startswith("93.184.") for address, _ in web.connected)
+    assert verdicts(seen) == RIGHT[target]
 
 
 URLS: list[tuple[str, dict[str, Any]]] = [
