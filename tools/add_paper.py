@@ -18,6 +18,7 @@ import json
 import os
 import sys
 import textwrap
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -42,6 +43,7 @@ try:
     from tools.adding.shelf import Shelf
     from tools.adding.web import Web
     from tools.catalog import ROOT
+    from tools.reading import Refused, decode
 except ModuleNotFoundError as absent:
     print(
         f"This Python has no module {absent.name}. `make add PAPER=2103.07976` sets up .venv and runs this command in it;"
@@ -169,28 +171,28 @@ def _asked(text: str, shelf: Shelf, *, update: bool) -> list[Asked]:
         ids = shelf.draft.entries["papers"][text].ids if update else None
         return [Asked(text, arxiv=ids and ids.arxiv, doi=ids and ids.doi, entry=text)]
     if text == "-":
-        return [
-            of_record(record) for record in read_bibtex(_decoded(sys.stdin.buffer.read(), "standard input"), "standard input")
-        ]
+        return _of_bibtex(_decoded(sys.stdin.buffer.read(), "standard input"), "standard input")
     if is_bibtex(text):
-        return [of_record(record) for record in read_bibtex(text, "the argument")]
+        return _of_bibtex(text, "the argument")
     if names_file(text):
         try:
             raw = Path(text).read_bytes()
         except OSError as error:
             raise Refusal(f"{text} can't be read: {error.strerror}") from None
-        return [of_record(record) for record in read_bibtex(_decoded(raw, text), text)]
+        return _of_bibtex(_decoded(raw, text), text)
     return [understand(text, publishers.can_read)]
+
+
+def _of_bibtex(text: str, name: str) -> list[Asked]:
+    return [of_record(record) for record in read_bibtex(text, name)]
 
 
 def _decoded(raw: bytes, name: str) -> str:
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise Refusal(
-            f"{name}:{line}: found the byte 0x{raw[error.start]:02x}, which isn't UTF-8; save the file as UTF-8"
-        ) from None
+        return decode(raw.removeprefix(BOM_UTF8), name)
+    except Refused as refused:
+        (problem,) = refused.problems
+        raise Refusal(f"{name}:{problem.line}: {problem.message}") from None
 
 
 def _web(options: argparse.Namespace, shelf: Shelf, parser: argparse.ArgumentParser) -> AbstractContextManager[Web | None]:

@@ -52,9 +52,15 @@ def host(url: str) -> str:
     return urlsplit(url).netloc.lower()
 
 
+def by_https(url: str) -> str | None:
+    """The https address of an http one; None for other addresses."""
+    return f"https{url[4:]}" if url.startswith("http://") else None
+
+
 def https_twin(url: str, hosts: Collection[str]) -> str | None:
     """The https address of an http one on a host that is known to have https; else None."""
-    return f"https{url[4:]}" if url.startswith("http://") and host(url) in hosts else None
+    twin = by_https(url)
+    return twin if twin and host(url) in hosts else None
 
 
 def folded(text: str) -> str:

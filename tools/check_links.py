@@ -16,7 +16,7 @@ import asyncio
 import datetime
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +36,7 @@ from tools.links.changed import NoComparison, added_since
 from tools.links.collect import collect
 from tools.links.fix import apply, fixes
 from tools.links.inside import Inside, check_site
-from tools.links.model import BAD, Finding, Target
+from tools.links.model import BAD, Finding, Row, Target
 from tools.links.report import Report
 from tools.links.reports import REPORTS, text
 from tools.links.run import Run, as_remembered, form_alone
@@ -175,7 +175,7 @@ def _run(options: argparse.Namespace, draft: Draft, targets: Sequence[Target]) -
         else:
             asyncio.run(_look(run, targets))
         return run
-    seen = set() if options.anew else _in_order_today(file, options.today)
+    seen = set() if options.anew else _in_order_today(rows, ledger.read(file), options.today)
     with journal.Recorder(file) as record:
         run = Run(rows, settings, options.today, record)
         run.findings += [as_remembered(target, rows[target.url]) for target in targets if target.url in seen]
@@ -185,13 +185,12 @@ def _run(options: argparse.Namespace, draft: Draft, targets: Sequence[Target]) -
     return run
 
 
-def _in_order_today(file: Path, today: datetime.date) -> Collection[str]:
-    """What a run of today that was stopped found in order: it is in the journal, and not in the ledger yet.
+def _in_order_today(rows: Mapping[str, Row], before: Mapping[str, Row], today: datetime.date) -> Collection[str]:
+    """What a run of today that was stopped found in order: among all rows, and not in the ledger yet.
 
     Papers on arXiv are asked for again, all in one request, since what arXiv says of them is watched.
     """
-    before = ledger.read(file)
-    news = {url: row for url, row in journal.read(file).items() if row != before.get(url)}
+    news = {url: row for url, row in rows.items() if row != before.get(url)}
     return {url for url, row in news.items() if row.checked == today and row.verdict == "ok" and not arxiv_page(url)}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -65,12 +65,48 @@ def read_all(root: Path) -> Draft:
 def _read_model(draft: Draft, file: Path, name: str, model: type[BaseModel]) -> BaseModel | None:
     try:
         document = draft.documents[name] = read(file, name)
-        return model.model_validate(document.data)
     except Refused as refused:
         draft.problems += refused.problems
+        return None
+    return _validated(draft, document, model)
+
+
+def _validated(draft: Draft, document: Document, model: type[BaseModel]) -> BaseModel | None:
+    try:
+        return model.model_validate(document.data)
     except ValidationError as error:
         draft.problems += schema_problems(model, document, error)
     return None
+
+
+def model_of(path: str) -> type[BaseModel]:
+    """The data model of one of the catalog's files, by its path below the root."""
+    return Manifest if path == MANIFEST else KINDS[path.split("/")[1]]
+
+
+def with_documents(draft: Draft, documents: Mapping[str, Document]) -> Draft:
+    """What would have been read if these files, by their paths, were as given; the draft itself stays as it is."""
+    other = replace(
+        draft,
+        documents=draft.documents | documents,
+        entries={kind: dict(found) for kind, found in draft.entries.items()},
+        ids={kind: set(found) for kind, found in draft.ids.items()},
+        problems=list(draft.problems),
+    )
+    for path, document in documents.items():
+        model = _validated(other, document, model_of(path))
+        if path == MANIFEST:
+            other.manifest = model or other.manifest
+            continue
+        _, kind, name = path.split("/")
+        entry_id = name.removesuffix(".yaml")
+        other.ids[kind].add(entry_id)
+        if model is not None:
+            is_new = entry_id not in other.entries[kind]
+            other.entries[kind][entry_id] = model
+            if is_new:
+                other.entries[kind] = dict(sorted(other.entries[kind].items()))
+    return other
 
 
 @rule("file-name")

@@ -14,7 +14,7 @@ from tools.adding import guesses
 from tools.adding.asked import Asked
 from tools.adding.asking import Asker
 from tools.adding.entry import Words, cure, missing, new_entry, updated
-from tools.adding.gather import Gathered, describe, differs, gather, offline
+from tools.adding.gather import Gathered, gather, offline, refuse_another
 from tools.adding.merge import Facts, Stated, merge
 from tools.adding.record import NoAnswer, Record, Refusal
 from tools.adding.scaffold import LONGEST_ID, planned, scaffold
@@ -30,7 +30,6 @@ from tools.schema import ID_PATTERN, Paper
 WITHOUT_A_NETWORK = (
     "Try again later; or save its BibTeX to a file, which needs no network: python tools/add_paper.py --offline paper.bib"
 )
-LOOKED = "Correct the id; or, if you looked and it is one paper under two titles, say so: --same-paper"
 
 
 @dataclass(kw_only=True)
@@ -114,7 +113,8 @@ class Adder:
         there = f"catalog/{kind}/{entry_id}.yaml is of this paper already (same {how})"
         if kind != "papers":
             raise Refusal(f"{there}; a survey's entry is changed by hand")
-        self._refuse_another(self.shelf.document(entry_id), found.records[0])
+        if not self.wishes.same_paper:
+            refuse_another(record_of(self.shelf.document(entry_id)), found.records[0], "the entry:")
         if not (self.wishes.update or (self.asker and self.asker.confirm(f"{there}. Fill up what it lacks?"))):
             raise Refusal(f"{there}; --update fills up what it lacks")
         self._remark(outcome, facts, found)
@@ -204,12 +204,6 @@ class Adder:
                 f"{document.path} is there already; --update fills up what it lacks, --scaffold starts its implementation"
             )
 
-    def _refuse_another(self, document: Document, record: Record) -> None:
-        """Raises Refusal where an entry's id leads to another paper than the entry's."""
-        itself = record_of(document)
-        if not self.wishes.same_paper and (difference := differs(itself, record)):
-            raise Refusal(f"{difference}\n  the entry: {describe(itself)}\n  found:     {describe(record)}\n{LOOKED}")
-
     def _update(self, entry_id: str, facts: Facts, outcome: Outcome) -> None:
         document, words = self.shelf.document(entry_id), self.wishes.words
         if words.id not in (None, entry_id):
@@ -245,10 +239,11 @@ class Adder:
             return
         file = self.shelf.root / f"catalog/papers/{outcome.id}.yaml"
         try:
-            with self.shelf.alone():
+            with self.shelf.alone() as changed:
                 if (file.read_text(encoding="utf-8") if file.exists() else None) != before:
                     raise Refusal(f"catalog/papers/{outcome.id}.yaml was written by somebody else meanwhile; nothing was written")
-                self._check(outcome)
+                if changed:
+                    self._check(outcome)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 replace_file(file, outcome.text)
         except OSError as error:

@@ -93,12 +93,18 @@ def take(found: Gathered, record: Record) -> None:
     """Adds what a source says. Raises Refusal where the paper was withdrawn, or where it is another paper."""
     if record.withdrawn:
         raise Refusal(f"{record.source} says that the paper was withdrawn: {record.withdrawn} ({record.where})")
-    if found.records and not found.same_paper and (difference := differs(found.records[0], record)):
+    if found.records and not found.same_paper:
+        refuse_another(found.records[0], record, "asked for:")
+    found.records.append(record)
+
+
+def refuse_another(one: Record, other: Record, called: str) -> None:
+    """Raises Refusal, with both sides, where two records aren't of one paper; `called` is what the first is to the reader."""
+    if difference := differs(one, other):
         raise Refusal(
-            f"{difference}\n  asked for: {describe(found.records[0])}\n  found:     {describe(record)}\n"
+            f"{difference}\n  {called} {describe(one)}\n  {'found:':{len(called)}} {describe(other)}\n"
             "Correct the id; or, if you looked and it is one paper under two titles, say so: --same-paper"
         )
-    found.records.append(record)
 
 
 def differs(one: Record, other: Record) -> str | None:

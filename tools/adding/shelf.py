@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from tools.adding.people import same_people
 from tools.adding.record import Refusal
 from tools.adding.titles import SAME_FROM, same_title, score
-from tools.draft import MANIFEST, Draft, read_all
+from tools.draft import MANIFEST, read_all, with_documents
 from tools.problems import Problem
 from tools.reading import Document, Refused, from_text
-from tools.rules import check
+from tools.rules import check, errors
 from tools.rules.duplicates import letters
 from tools.schema import Paper
-from tools.schema_errors import schema_problems
 
 LONGEST_WAIT = 60
 """Seconds for which another run may hold the catalog."""
@@ -36,7 +33,7 @@ class Shelf:
     def _read(self) -> None:
         self.stamp = self._stamp()
         self.draft = read_all(self.root)
-        problems = [problem for problem in (*self.draft.problems, *check(self.draft)) if problem.level == "error"]
+        problems = errors(self.draft)
         if problems or self.draft.manifest is None:
             raise Refusal(
                 f"the catalog isn't valid as it is ({len(problems)} error{'s' * (len(problems) != 1)}, the first: {problems[0]});"
@@ -44,15 +41,16 @@ class Shelf:
             )
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """While nobody else adds a paper, and with what others have written since it was read. Raises Refusal."""
+    def alone(self) -> Iterator[bool]:
+        """While nobody else adds a paper; gives whether others have, so that the catalog was read again. Raises Refusal."""
         lock = self.root / "build" / "add_paper.lock"
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock, timeout=LONGEST_WAIT):
-                if self._stamp() != self.stamp:
+                changed = self._stamp() != self.stamp
+                if changed:
                     self._read()
-                yield
+                yield changed
                 self.stamp = self._stamp()
         except Timeout:
             raise Refusal(
@@ -100,13 +98,11 @@ class Shelf:
         """Everything that is wrong with the catalog once it has this entry, which it then has unless something is an error."""
         name = f"catalog/papers/{entry_id}.yaml"
         try:
-            document = from_text(text, name)
-            entry = Paper.model_validate(document.data)
+            draft = with_documents(self.draft, {name: from_text(text, name)})
         except Refused as refused:
             return refused.problems
-        except ValidationError as error:
-            return schema_problems(Paper, document, error)
-        draft = _with(self.draft, entry_id, document, entry)
+        if draft.problems:
+            return draft.problems
         problems = sorted(set(check(draft)))
         if not any(problem.level == "error" for problem in problems):
             self.draft = draft
@@ -115,13 +111,3 @@ class Shelf:
 
 def _alike(data: Mapping[str, Any], entry: Paper) -> bool:
     return same_title(data["title"], entry.title) and same_people(data.get("authors", ()), entry.authors)
-
-
-def _with(draft: Draft, entry_id: str, document: Document, entry: Paper) -> Draft:
-    papers = dict(sorted((draft.entries["papers"] | {entry_id: entry}).items()))
-    return replace(
-        draft,
-        entries=draft.entries | {"papers": papers},
-        ids=draft.ids | {"papers": draft.ids["papers"] | {entry_id}},
-        documents=draft.documents | {document.path: document},
-    )

@@ -14,22 +14,17 @@ from itertools import chain
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from tools.comments import Comments, read_comments
-from tools.draft import MANIFEST, Draft
+from tools.draft import MANIFEST, Draft, model_of, with_documents
 from tools.fixes import Fix
 from tools.links.collect import IDS, NOT_LINKS, QUOTED, scalars
 from tools.links.model import Finding, Place
 from tools.links.report import where
-from tools.manifest import Manifest
 from tools.normalize import replace as replace_file
 from tools.normalize import write
-from tools.problems import Problem
 from tools.reading import Document, Refused, decode, from_text, read_bytes
-from tools.rules import check
-from tools.schema import KINDS
-from tools.schema_errors import schema_problems
+from tools.rules import errors
 
 OURS = ("site", "repository")
 """The catalog's own addresses: people move them."""
@@ -51,7 +46,7 @@ def fixes(draft: Draft, findings: Iterable[Finding]) -> Fixes:
     findings = [finding for finding in findings if finding.fixable and finding.suggestion and finding.excepted is None]
     if not findings:
         return Fixes([], [])
-    if _errors(draft):  # a problem of ours couldn't be told from one that was there
+    if errors(draft):  # a problem of ours couldn't be told from one that was there
         return Fixes([], ["nothing was changed: the catalog isn't valid; python -m tools.check_catalog tells what to mend first"])
     built, findings = [*_of_the_site(findings, draft)], _of_the_catalog(findings, draft)
     new = {finding.target.url: finding.suggestion or "" for finding in findings}
@@ -151,7 +146,7 @@ def _with_new(value: Any, new: Mapping[str, str]) -> Any:
 
 def _rewritten(document: Document, data: dict[str, Any]) -> str:
     """An entry's file with other data: it was in normal form, and is so again, whatever the length of the new address."""
-    return write(data, _model(document), read_comments(document) if "#" in document.text else Comments())
+    return write(data, model_of(document.path), read_comments(document) if "#" in document.text else Comments())
 
 
 def _spliced(document: Document, new: Mapping[str, str]) -> str:
@@ -175,46 +170,17 @@ def _comments(document: Document) -> list[str]:
     return sorted([*found.header, *chain(*found.before.values()), *found.beside.values(), *found.footer])
 
 
-def _model(document: Document) -> type[BaseModel]:
-    return Manifest if document.path == MANIFEST else KINDS[document.path.split("/")[1]]
-
-
 # --------------------------------------------------------------------------------------------------------- the catalog
 
 
 def _valid(draft: Draft, changed: dict[str, Document], left: list[str]) -> dict[str, Document]:
     """The changed files with which the catalog is valid: all, or those that each keep it so; of the others `left` is told."""
-    if not _errors(_draft_with(draft, changed)):
+    if not errors(with_documents(draft, changed)):
         return changed
     kept: dict[str, Document] = {}
     for path, document in changed.items():
-        if errors := _errors(_draft_with(draft, kept | {path: document})):
-            left.append(f"{path}: left as it is, since the catalog wouldn't be valid: {errors[0]}")
+        if found := errors(with_documents(draft, kept | {path: document})):
+            left.append(f"{path}: left as it is, since the catalog wouldn't be valid: {found[0]}")
         else:
             kept[path] = document
     return kept
-
-
-def _draft_with(draft: Draft, changed: Mapping[str, Document]) -> Draft:
-    """What would be read if these files were changed."""
-    other = replace(
-        draft, documents=draft.documents | changed, entries={kind: dict(found) for kind, found in draft.entries.items()}
-    )
-    other.problems = list(draft.problems)
-    for path, document in changed.items():
-        try:
-            model = _model(document).model_validate(document.data)
-        except ValidationError as error:
-            other.problems += schema_problems(_model(document), document, error)
-            continue
-        if path == MANIFEST:
-            other.manifest = model
-        else:
-            _, kind, name = path.split("/")
-            other.entries[kind][name.removesuffix(".yaml")] = model
-    return other
-
-
-def _errors(draft: Draft) -> list[Problem]:
-    """What makes the catalog invalid."""
-    return sorted(problem for problem in (*draft.problems, *check(draft)) if problem.level == "error")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from tools.canonical import by_https
 from tools.links.addresses import parse
 from tools.links.archive import nearest_copies
 from tools.links.look import look_at_all
@@ -42,17 +43,17 @@ class Run:
     async def look(self, targets: Sequence[Target]) -> AsyncIterator[Finding]:
         """Looks at all targets, and yields each finding as it comes."""
         own = {target.url: target for target in targets}
-        paired = {target.url: target for target in targets if _twin(target.url)}
-        paired |= {_twin(url): target for url, target in paired.items()}
+        paired = {target.url: target for target in targets if by_https(target.url)}
+        paired |= {by_https(url): target for url, target in paired.items()}
         held: dict[str, Observation] = {}
         async with aclosing(look_at_all([*own, *paired], self.settings, world=self.world)) as looks:
             async for seen in looks:
-                if seen.url in own and _twin(seen.url) is None:
+                if seen.url in own and by_https(seen.url) is None:
                     yield self._judge(own[seen.url], seen, None)
                 if target := paired.get(seen.url):
                     held[seen.url] = seen
-                    if target.url in held and _twin(target.url) in held:
-                        yield self._judge(target, held.pop(target.url), held.pop(_twin(target.url)))
+                    if target.url in held and by_https(target.url) in held:
+                        yield self._judge(target, held.pop(target.url), held.pop(by_https(target.url)))
         if self.answered:
             await self._find_copies()
 
@@ -104,8 +105,3 @@ def form_alone(targets: Iterable[Target]) -> list[Finding]:
 def as_remembered(target: Target, row: Row) -> Finding:
     """What a run of the same day, which was stopped, found in order already."""
     return Finding(target=target, verdict=row.verdict, reason="as seen earlier today")
-
-
-def _twin(url: str) -> str | None:
-    """The https address of an http one."""
-    return f"https{url[4:]}" if url.startswith("http://") else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
-from tools.canonical import arxiv_page, resolved_doi
+from tools.canonical import arxiv_page, by_https, resolved_doi
 from tools.links.addresses import parse
 from tools.links.guard import why_not
 from tools.links.model import BAD, Finding, Observation, Row, Target, Verdict
@@ -119,9 +119,9 @@ def _is_retitled(target: Target, before: Row, look: Observation) -> bool:
 
 def _with_twin(target: Target, before: Row, look: Observation, seen: _Seen, twin: Observation | None) -> _Seen:
     """Where https answers as http does, or where http doesn't answer: the https address."""
-    if twin is None or not target.url.startswith("http://") or seen.kind in ("moved", "wrong", "broken"):
+    https = by_https(target.url)
+    if twin is None or https is None or seen.kind in ("moved", "wrong", "broken"):
         return seen
-    https = f"https{target.url[4:]}"
     of_twin = _seen(replace(target, url=https), before, twin)
     if of_twin.kind != "ok" or (twin.final and not same_page(https, twin.final)):
         return seen

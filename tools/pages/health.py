@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tools.canonical import by_https
 from tools.catalog import Catalog
 from tools.links.collect import IDS, NOT_LINKS, QUOTED, addresses
 from tools.links.exceptions import excepted
@@ -148,7 +149,7 @@ def _mark(row: Row) -> Mark | None:
 
 def _is_by_https_too(row: Row) -> bool:
     """Whether all that there is to say is that https may stand in the place of http: readers needn't be warned of it."""
-    return row.url.startswith("http://") and row.moved_to == f"https{row.url[4:]}"
+    return row.moved_to is not None and row.moved_to == by_https(row.url)
 
 
 def _left_alone(catalog: Catalog, row: Row) -> str | None:

@@ -59,6 +59,11 @@ CHECKS: Collection[Callable[[Draft], Iterable[Problem]]] = (
 )
 
 
+def errors(draft: Draft) -> list[Problem]:
+    """What makes the catalog invalid: in each file by itself, and by all rules."""
+    return sorted(problem for problem in (*draft.problems, *check(draft)) if problem.level == "error")
+
+
 def check(draft: Draft) -> list[Problem]:
     """All rules over all entries that could be read."""
     return [problem for check_rule in CHECKS for problem in check_rule(draft)]

@@ -79,6 +79,13 @@ def known(services) -> None:
         services.serve("api.semanticscholar.org", f"/graph/v1/paper/{name}", answers.scholar())
 
 
+def unknown_to_checks(services, *papers: str) -> None:
+    """Lets the services that are asked as a check know nothing of papers on arXiv."""
+    for paper in papers:
+        services.serve("api.semanticscholar.org", f"/graph/v1/paper/ARXIV:{paper}", status=404)
+        services.serve("api.openalex.org", f"/works/doi:10.48550/arXiv.{paper}", status=404)
+
+
 def entry_of(root: Path, name: str = "kestrelnet") -> Path:
     return root / f"catalog/papers/{name}.yaml"
 
@@ -163,9 +170,7 @@ def test_a_program_gets_json_alone_on_standard_output(add, known, catalog, capsy
 
 def test_many_ids_are_one_request_to_arxiv_by_an_agent_that_names_the_project(add, catalog, services, capsys):
     services.serve("export.arxiv.org", "/api/query", answers.atom({}, {"id": "2011.00002", "title": "Owls", "authors": ("Cy Strix",)}))
-    for name in (ARXIV, "2011.00002"):
-        services.serve("api.semanticscholar.org", f"/graph/v1/paper/ARXIV:{name}", status=404)
-        services.serve("api.openalex.org", f"/works/doi:10.48550/arXiv.{name}", status=404)
+    unknown_to_checks(services, ARXIV, "2011.00002")
     assert add(ARXIV, "2011.00002", "--approach", "attention", "--no-results", "Not entered.", "--email", "ada@example.org") == 1
     (asked,) = [request for request in services.requests if request.host == "export.arxiv.org"]
     assert asked.query["id_list"] == f"{ARXIV},2011.00002"
@@ -187,8 +192,7 @@ def test_many_ids_are_one_request_to_arxiv_by_an_agent_that_names_the_project(ad
 )
 def test_a_paper_that_is_there_is_pointed_to(add, catalog, services, capsys, paper, how):
     services.serve("export.arxiv.org", "/api/query", answers.atom(paper))
-    services.serve("api.semanticscholar.org", f"/graph/v1/paper/ARXIV:{paper.get('id', ARXIV)}", status=404)
-    services.serve("api.openalex.org", f"/works/doi:10.48550/arXiv.{paper.get('id', ARXIV)}", status=404)
+    unknown_to_checks(services, paper.get("id", ARXIV))
     before = files(catalog)
     assert add(paper.get("id", ARXIV), *SAID) == 1
     assert f"catalog/papers/kestrel.yaml is of this paper already (same {how}" in capsys.readouterr().err
@@ -214,8 +218,7 @@ def test_an_id_that_cannot_be_a_files_name_is_refused(add, known, catalog, capsy
 def test_a_paper_by_the_same_people_with_nearly_the_same_title_is_pointed_to(add, catalog, services, capsys):
     paper = {"title": "Kestrel: Hovering Attention for Coarse-Grained Recognition", "authors": ("Ada Falk", "Bo Sperber")}
     services.serve("export.arxiv.org", "/api/query", answers.atom(paper))
-    services.serve("api.semanticscholar.org", f"/graph/v1/paper/ARXIV:{ARXIV}", status=404)
-    services.serve("api.openalex.org", f"/works/doi:10.48550/arXiv.{ARXIV}", status=404)
+    unknown_to_checks(services, ARXIV)
     assert add(ARXIV, *SAID, "--id", "kestrel-2") == 0
     assert "note: catalog/papers/kestrel.yaml is by the same people and has nearly this title" in capsys.readouterr().err
 
@@ -261,8 +264,7 @@ def test_an_entry_whose_id_is_another_papers_is_not_updated(add, catalog, servic
 
 def test_an_id_that_an_entry_has_and_that_is_another_papers_updates_nothing(add, catalog, services, capsys):
     services.serve("export.arxiv.org", "/api/query", answers.atom({"id": "2103.00010", "title": "Owls at Night"}))
-    services.serve("api.semanticscholar.org", "/graph/v1/paper/ARXIV:2103.00010", status=404)
-    services.serve("api.openalex.org", "/works/doi:10.48550/arXiv.2103.00010", status=404)
+    unknown_to_checks(services, "2103.00010")
     before = files(catalog)
     assert add("2103.00010", "--update") == 1
     assert 'the entry: "Kestrel: Hovering Attention' in capsys.readouterr().err
