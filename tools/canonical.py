@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Collection
@@ -15,6 +16,7 @@ DOI_PREFIX = re.compile(r"doi:\s*", re.IGNORECASE)
 DOI_ADDRESS = re.compile(r"https?://(?:dx\.|www\.)?doi\.org/(?P<doi>[^?#]+)(?:[?#].*)?", re.IGNORECASE)
 ARXIV_DOI = "10.48550/arxiv."
 
+LONG_NUMBER = re.compile(r"&#\d{8,}+;?")
 LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 BLANKS = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 INVISIBLE = "\u00ad\u200b\u200e\u200f\u2060\ufeff"
@@ -68,6 +70,16 @@ def folded(text: str) -> str:
     if not text.isascii():
         text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return text.casefold()
+
+
+def readable(source: str) -> str:
+    """HTML's source with � for a character's number of many digits: there is no such character, and Python refuses to read it."""
+    return LONG_NUMBER.sub("\ufffd", source)
+
+
+def unescaped(source: str) -> str:
+    """The text that HTML's source stands for."""
+    return html.unescape(readable(source))
 
 
 def characters(text: str) -> str:

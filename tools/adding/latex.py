@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 import re
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ from pylatexenc.latexwalker import (
 )
 from pylatexenc.macrospec import EnvironmentSpec, LatexContextDb, MacroSpec, SpecialsSpec, std_macro
 
-from tools.canonical import characters
+from tools.canonical import characters, unescaped
 from tools.schema import UNPRINTABLE
 
 logging.getLogger("pylatexenc").addHandler(logging.NullHandler())
@@ -99,7 +98,7 @@ def plain(latex: str) -> Plain:
     if not LATEX_CHARACTERS.search(latex):
         return _printable(latex, ())
     reader = _Reader()
-    text = ENTITY.sub(lambda entity: html.unescape(entity[0]), latex)
+    text = ENTITY.sub(lambda entity: unescaped(entity[0]), latex)
     text = MATHS.sub(lambda found: reader.maths(found[1] or found[2] or ""), text)
     text = BARE.sub(r"\1\\\2", TEXT_SCRIPT.sub(lambda found: reader.script("^" if found[1] == "super" else "_", found[2]), text))
     return _printable(reader.read(text), tuple(dict.fromkeys(reader.unknown)))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from html import unescape
 from typing import Any
 
 from tools.adding.tex import decoded
 from tools.adding.venues import YEAR, is_preprint_server, is_series
-from tools.canonical import characters
+from tools.canonical import characters, unescaped
 from tools.schema import UNPRINTABLE
 
 TAG = re.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>")
@@ -33,7 +32,7 @@ def plain(value: Any) -> str | None:
     text = MATHML.sub(lambda found: "".join(TAG.sub("", NOT_SHOWN.sub("", found[0])).split()), value)
     text = TAG.sub("", text)
     for _ in range(2):  # &amp;amp; is met too
-        text = FACE.sub("", unescape(text))
+        text = FACE.sub("", unescaped(text))
     return line(decoded(text))
 
 

@@ -15,11 +15,11 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.ElementTree import fromstring
 
 from tools.adding.withdrawal import withdrawal
-from tools.canonical import arxiv_id, resolved_doi
+from tools.canonical import arxiv_id, resolved_doi, unescaped
 from tools.links.addresses import follow, parse
 from tools.links.asking import Asker, Errand
 from tools.links.model import Observation, Watch
-from tools.links.page import tidy, unescaped
+from tools.links.page import tidy
 from tools.links.troubles import Trouble
 from tools.links.walk import REDIRECTS
 from tools.links.wire import Answer

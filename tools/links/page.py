@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import html
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote
+
+from tools.canonical import unescaped
 
 LONGEST_TITLE = 300
 """Characters that are kept of one."""
@@ -24,7 +25,6 @@ TITLE = re.compile(r"<title\b[^<>]*+>([^<]*+(?:<(?!/?title)[^<]*+)*+)</title", r
 # Possessive, so that the time stays in proportion to the page's length, whatever stands there.
 TAG = re.compile(r"""<([a-z][a-z0-9:-]*+)((?:[^<>"']|"[^"]*+"|'[^']*+')*+)>""", re.IGNORECASE)
 ATTRIBUTE = re.compile(r"""(?<![\w:.-])([a-z_:][\w:.-]*+)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'=<>`]++))""", re.IGNORECASE)
-LONG_NUMBER = re.compile(r"&#\d{8,}+;?")
 LEAST_TEXT = 200
 """Characters of text, below which a page with scripts is taken for a shell that they fill."""
 
@@ -106,11 +106,6 @@ def _strictly(content: bytes, name: str) -> str | None:
         return decoder.decode(content)  # what was cut off in mid-character isn't wrong
     except (LookupError, UnicodeDecodeError):
         return None
-
-
-def unescaped(source: str) -> str:
-    """The text that HTML's source stands for."""
-    return html.unescape(LONG_NUMBER.sub("\ufffd", source))  # Python refuses to read a number of thousands of digits
 
 
 def tidy(title: str) -> str | None:

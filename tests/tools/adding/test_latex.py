@@ -104,3 +104,7 @@ def test_any_text_is_read_to_its_end_and_is_printable(latex):
 @pytest.mark.parametrize("latex", [r"{\'E}cole -- $k$-means", r"``A'' \& {B}", r"\emph{a}---b", "$x$"])
 def test_no_latex_is_left_that_the_catalogs_rule_would_find(latex):
     assert not LATEX.search(plain(latex).text)
+
+
+def test_a_characters_number_of_thousands_of_digits_is_no_character_and_no_fault():
+    assert plain(f"Birds &#{'9' * 4800}; and &#107;estrels").text == "Birds � and kestrels"

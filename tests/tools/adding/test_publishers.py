@@ -405,6 +405,10 @@ def test_a_page_that_was_made_to_take_long_is_read_as_far_as_a_page_of_a_paper_g
     assert said.title == "Birds"
 
 
+def test_a_characters_number_of_thousands_of_digits_is_no_fault_of_a_page(page):
+    assert page(f"{CVF}/content/X/html/A_paper.html", html(f"&#{'9' * 5000};", title="Birds")).title == "Birds"
+
+
 def test_the_tags_and_the_bibtex_of_a_long_page_are_read_and_what_stands_far_below_is_not(page):
     bibtex = "<div class='bibref'>@article{a, title={Birds}, pages={1-9}}</div>"
     long = "<p>A bird.</p>" * 60_000

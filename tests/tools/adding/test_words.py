@@ -113,3 +113,7 @@ def test_a_year_is_one_that_a_paper_can_be_of(value, found):
 )
 def test_series_and_preprint_servers_are_no_venues(name, is_one):
     assert is_venue(name) == is_one
+
+
+def test_a_characters_number_of_thousands_of_digits_is_no_character_and_no_fault():
+    assert plain(f"Birds &#{'9' * 5000}; and &#107;estrels") == "Birds � and kestrels"

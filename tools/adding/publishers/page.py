@@ -19,7 +19,7 @@ from tools.adding.record import NoAnswer, Record, Refusal
 from tools.adding.services import SERVICES, host_of
 from tools.adding.web import Web
 from tools.adding.words import is_venue, pages, plain, year
-from tools.canonical import ARXIV_DOI, arxiv_id, https_twin
+from tools.canonical import ARXIV_DOI, arxiv_id, https_twin, readable
 from tools.canonical import doi as plain_doi
 
 BROWSER_CHECK = re.compile(
@@ -114,7 +114,7 @@ def said_by_tags(page: Page, source: str) -> Record:
 def _parsed(text: str) -> BeautifulSoup:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what isn't HTML has no tags, which is told in our own words
-        return BeautifulSoup(BREAK.sub("\n", _whole_tags(text[:READ])), "html.parser")
+        return BeautifulSoup(BREAK.sub("\n", _whole_tags(readable(text[:READ]))), "html.parser")
 
 
 def _whole_tags(text: str) -> str:
