@@ -57,6 +57,8 @@ class Pose:
     """How far the head is drawn in, in units."""
     scale: int
     """In 1/1024 of the plan's size."""
+    width: int
+    """How much of its length is seen, in 1024ths: less, the more it faces the viewer or turns away."""
     shift: tuple[int, int]
     flip: bool
 
@@ -76,39 +78,27 @@ def rotate(points: Iterable[tuple[int, int]], turn: int, pivot: tuple[int, int] 
     ]
 
 
+def place(points: Points, pose: Pose, side: int) -> Points:
+    """Units of the bird → pixels of a canvas of this side."""
+    turned = [(x * pose.width // 1024, y) for x, y in rotate(points, pose.turn)]
+    centre = UNITS // 2
+    return [
+        (
+            (centre + pose.shift[0] + (-x if pose.flip else x) * pose.scale // 1024) * side // UNITS,
+            (centre + pose.shift[1] + y * pose.scale // 1024) * side // UNITS,
+        )
+        for x, y in turned
+    ]
+
+
 class Canvas:
-    """A drawing in units, posed; remembers the box of what is drawn as the telling part."""
+    """A drawing in units, posed."""
 
     def __init__(self, image: Image.Image, pose: Pose) -> None:
         self.draw, self.side, self.pose = ImageDraw.Draw(image), image.width, pose
-        self.marked: Points = []
 
-    def place(self, points: Points) -> Points:
-        """Units of the bird → pixels of the canvas."""
-        pose = self.pose
-        turned = rotate(points, pose.turn)
-        centre = UNITS // 2
-        return [
-            (
-                (centre + pose.shift[0] + (-x if pose.flip else x) * pose.scale // 1024) * self.side // UNITS,
-                (centre + pose.shift[1] + y * pose.scale // 1024) * self.side // UNITS,
-            )
-            for x, y in turned
-        ]
-
-    def fill(self, points: Points, colour: Colour, *, mark: bool = False) -> None:
-        placed = self.place(points)
-        self.draw.polygon(placed, fill=colour)
-        if mark:
-            self.marked += placed
-
-    def box(self) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) of the marked part in pixels of the picture, right and bottom exclusive."""
-        xs, ys = ([point[axis] for point in self.marked] for axis in (0, 1))
-        side, step = self.side // SUPERSAMPLING, SUPERSAMPLING
-        left, top = (min(max(min(values) // step, 0), side - 1) for values in (xs, ys))
-        right, bottom = (min(max(values) // step + 1, side) for values in (xs, ys))
-        return left, top, max(right, left + 1), max(bottom, top + 1)
+    def fill(self, points: Points, colour: Colour) -> None:
+        self.draw.polygon(place(points, self.pose, self.side), fill=colour)
 
 
 @dataclass(frozen=True)
@@ -133,6 +123,11 @@ class Anatomy:
 
     def on_wing(self, points: Points) -> Points:
         return rotate(points, self.pose.wing_turn, (self.species.body[0] // 2, -self.species.body[1] // 4))
+
+    def on_leg(self, points: Points, x: int) -> Points:
+        """From below the hip at `x` straight down, however the body is turned."""
+        hip = (x, self.species.body[1] - 30)
+        return rotate([(hip[0] + a, hip[1] + b) for a, b in points], -self.pose.turn, hip)
 
     def on_tail(self, points: Points) -> Points:
         base = -self.species.body[0] * 7 // 8

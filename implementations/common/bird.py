@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from PIL import Image
 
-from implementations.common.anatomy import Anatomy, Canvas, Points, Pose, Species, ellipse
+from implementations.common.anatomy import SUPERSAMPLING, Anatomy, Canvas, Points, Pose, Species, ellipse, place
 from implementations.common.parts import PARTS, beak_outline
 
 EYE = (20, 18, 16)
 
 
-def paint(image: Image.Image, species: Species, pose: Pose) -> tuple[int, int, int, int]:
-    """Draws the bird onto the canvas; returns the box of its telling part in pixels of the picture."""
+def paint(image: Image.Image, species: Species, pose: Pose) -> None:
+    """Draws the bird onto the canvas."""
     canvas, anatomy = Canvas(image, pose), Anatomy(species, pose)
     for limb in (_tail, _legs, _body, _wing, _head):
         limb(canvas, anatomy)
         if LIMB_OF[species.part] is limb:
             for points in PARTS[species.part](anatomy, species.form):
-                canvas.fill(points, species.tone, mark=True)
+                canvas.fill(points, species.tone)
     _eye(canvas, anatomy)
-    return canvas.box()
+
+
+def telling_box(species: Species, pose: Pose, side: int) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of the part that tells the species, in pixels of a picture of this side, ends exclusive.
+
+    Where the bird reaches over the picture's edge, so may the box.
+    """
+    drawn = PARTS[species.part](Anatomy(species, pose), species.form)
+    xs, ys = zip(*(point for points in drawn for point in place(points, pose, side * SUPERSAMPLING)), strict=True)
+    step = SUPERSAMPLING
+    return min(xs) // step, min(ys) // step, max(xs) // step + 1, max(ys) // step + 1
 
 
 # ------------------------------------------------------------------------------------------------------------ the limbs
@@ -34,10 +44,9 @@ def _tail(canvas: Canvas, anatomy: Anatomy) -> None:
 
 
 def _legs(canvas: Canvas, anatomy: Anatomy) -> None:
-    height, colour = anatomy.species.body[1], anatomy.species.colours["leg"]
     for x in (-30, 45):
-        canvas.fill([(x, height - 30), (x + 16, height - 30), (x + 26, height + 95), (x + 10, height + 95)], colour)
-        canvas.fill([(x, height + 90), (x + 60, height + 90), (x + 60, height + 104), (x, height + 104)], colour)
+        for points in ([(0, 0), (16, 0), (26, 125), (10, 125)], [(0, 120), (60, 120), (60, 134), (0, 134)]):
+            canvas.fill(anatomy.on_leg(points, x), anatomy.species.colours["leg"])
 
 
 def _body(canvas: Canvas, anatomy: Anatomy) -> None:
@@ -84,4 +93,8 @@ LIMB_OF = {
     "breast spot": _body,
     "throat": _head,
     "flank": _body,
+    "cheek": _head,
+    "brow": _head,
+    "rump": _wing,
+    "vent": _body,
 }

@@ -63,7 +63,7 @@ def synthetic_finches(
         for split, count in (("train", 15), ("validation", validation_images), ("test", test_images))
     ]
     drawn = [finches.images(spec, progress) for spec in specs]
-    splits = [_finches_split(spec, images) for spec, images in zip(specs, drawn, strict=True)]
+    splits = [finches_split(spec, images) for spec, images in zip(specs, drawn, strict=True)]
     spec = specs[0]
     family = tuple(number for number in range(spec.families) for _ in range(spec.siblings))
     reference = finches.are_the_frozen_ones(spec, drawn[0])
@@ -71,7 +71,8 @@ def synthetic_finches(
     return Data("synthetic-finches", Classes(tuple(finches.names(spec)), {"family": family}), *splits, digest, reference)
 
 
-def _finches_split(spec: finches.Spec, images: finches.Images) -> Split:
+def finches_split(spec: finches.Spec, images: finches.Images) -> Split:
+    """The drawn images of a split with their species and the telling part's boxes."""
     pixels = torch.from_numpy(images.pixels).permute(0, 3, 1, 2)
     labels = [species for species in range(spec.families * spec.siblings) for _ in range(spec.count)]
     return Split(labels, pixels.__getitem__, torch.from_numpy(images.boxes))

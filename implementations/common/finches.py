@@ -22,13 +22,13 @@ import PIL
 from PIL import Image
 
 from implementations.common.anatomy import SUPERSAMPLING, Colour, Pose, Species
-from implementations.common.bird import paint
+from implementations.common.bird import paint, telling_box
 from implementations.common.files import cache_folder, write_atomically
 from implementations.common.machine import cores
 from implementations.common.parts import FORMS, PARTS
 from implementations.common.scenery import background, leaves, light
 
-VERSION = 1
+VERSION = 2
 """Of the drawing. A change of any pixel is another version, for which weights and records are made anew."""
 
 FROZEN = "5301771bae08e13f16ec0a710e431726"
@@ -68,7 +68,7 @@ def family(seed: int, number: int, siblings: int) -> list[Species]:
     if siblings > FORMS * 3:
         raise ValueError(f"a family has at most {FORMS * 3} species, not {siblings}")
     rng = generator(seed, "family", number)
-    part = list(PARTS)[number % len(PARTS)]
+    part = part_of(seed, number)
     chosen = rng.permutation(len(PLUMAGE))
     colours = {name: PLUMAGE[colour] for name, colour in zip(("back", "belly", "head", "wing", "tail"), chosen, strict=False)}
     colours |= {"beak": BEAKS[rng.integers(len(BEAKS))], "leg": BEAKS[rng.integers(len(BEAKS))]}
@@ -83,9 +83,16 @@ def family(seed: int, number: int, siblings: int) -> list[Species]:
     return [Species(**plan, colours=colours, part=part, form=form, tone=tones[tone]) for form, tone in variants]
 
 
+def part_of(seed: int, number: int) -> str:
+    """The part that tells the species of a family apart: each kind once, in an order of the seed's, then all of them again."""
+    kinds = list(PARTS)
+    return kinds[generator(seed, "parts").permutation(len(kinds))[number % len(kinds)]]
+
+
 REGION = {
     "eye ring": "head", "crown": "head", "throat": "head", "beak": "head",
     "wing bar": "wing", "tail band": "tail", "breast spot": "belly", "flank": "belly",
+    "cheek": "head", "brow": "head", "rump": "back", "vent": "belly",
 }  # fmt: skip
 
 
@@ -106,22 +113,57 @@ class Drawn:
     box: tuple[int, int, int, int]
 
 
+@dataclass(frozen=True)
+class Posture:
+    """A way in which birds stand or move: from where to where the turns of its body and limbs go, as in anatomy.Pose."""
+
+    turn: tuple[int, int]
+    head: tuple[int, int]
+    wing: tuple[int, int]
+    tail: tuple[int, int]
+
+
+POSTURES = (
+    Posture(turn=(-8, 9), head=(-12, 13), wing=(-5, 6), tail=(-10, 11)),  # level
+    Posture(turn=(-24, -10), head=(2, 20), wing=(-5, 6), tail=(-6, 15)),  # upright
+    Posture(turn=(8, 22), head=(0, 20), wing=(-5, 6), tail=(-12, 6)),  # feeding
+    Posture(turn=(-14, 3), head=(-26, -11), wing=(-5, 6), tail=(-10, 11)),  # looking up
+    Posture(turn=(-12, 13), head=(-8, 9), wing=(12, 30), tail=(-10, 11)),  # with its wing raised
+)
+SCALES = (680, 1261)
+"""The smallest bird is little more than half as long as the largest; small ones stand farther from the centre."""
+
+
 def draw(species: Species, rng: np.random.Generator, side: int = 96) -> Drawn:
-    """Draws one bird of the species, posed, lit and half hidden as the random numbers say."""
-    pose = Pose(
-        turn=int(rng.integers(-11, 12)),
-        head_turn=int(rng.integers(-12, 13)),
-        wing_turn=int(rng.integers(-5, 6)),
-        tail_turn=int(rng.integers(-10, 11)),
-        nod=int(rng.integers(0, 40)),
-        scale=int(rng.integers(840, 1240)),
-        shift=(int(rng.integers(-70, 71)), int(rng.integers(-50, 71))),
-        flip=bool(rng.integers(2)),
-    )
+    """Draws one bird of the species, posed, lit and half hidden as the random numbers say; its telling part is always seen."""
+    pose = _pose(rng)
+    while not _within(box := telling_box(species, pose, side), side):
+        pose = _pose(rng)
     image = background(rng, side * SUPERSAMPLING)
-    box = paint(image, _individual(species, rng), pose)
+    paint(image, _individual(species, rng), pose)
     leaves(rng, image, box)
     return Drawn(light(rng, np.asarray(image.reduce(SUPERSAMPLING))), box)
+
+
+def _pose(rng: np.random.Generator) -> Pose:
+    posture, scale = POSTURES[rng.integers(len(POSTURES))], int(rng.integers(*SCALES))
+    reach = 140 + (SCALES[1] - scale) * 2 // 5
+    return Pose(
+        turn=int(rng.integers(*posture.turn)),
+        head_turn=int(rng.integers(*posture.head)),
+        wing_turn=int(rng.integers(*posture.wing)),
+        tail_turn=int(rng.integers(*posture.tail)),
+        nod=int(rng.integers(0, 40)),
+        scale=scale,
+        width=int(rng.integers(800, 1025)),
+        shift=(int(rng.integers(-reach, reach + 1)), int(rng.integers(-reach, reach + 1))),
+        flip=bool(rng.integers(2)),
+    )
+
+
+def _within(box: tuple[int, int, int, int], side: int) -> bool:
+    left, top, right, bottom = box
+    return min(left, top) >= 0 and max(right, bottom) <= side
 
 
 def _individual(species: Species, rng: np.random.Generator) -> Species:
@@ -225,7 +267,7 @@ def are_the_frozen_ones(spec: Spec, drawn: Images) -> bool:
 def names(spec: Spec) -> list[str]:
     """A name a species: its family's number, what tells it, and its letter ("3 beak c")."""
     return [
-        f"{number} {list(PARTS)[number % len(PARTS)]} {'abcdefghi'[sibling]}"
+        f"{number} {part_of(spec.seed, number)} {'abcdefghi'[sibling]}"
         for number in range(spec.families)
         for sibling in range(spec.siblings)
     ]

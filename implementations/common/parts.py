@@ -108,6 +108,53 @@ def flank(anatomy: Anatomy, form: int) -> list[Points]:
     ][form]
 
 
+def cheek(anatomy: Anatomy, form: int) -> list[Points]:
+    """0: a round patch behind the eye, 1: a wedge below it, 2: two spots."""
+    r = anatomy.species.head
+    shapes = [
+        [ellipse(-r // 4, r // 5, r * 3 // 8, r * 5 // 16)],
+        [[(r * 5 // 8, r // 6), (-r * 5 // 8, r // 12), (-r // 8, r * 5 // 8)]],
+        [ellipse(r // 8, r * 3 // 8, r // 5, r // 5), ellipse(-r // 2, r // 8, r // 5, r // 5)],
+    ]
+    return [anatomy.on_head(shape) for shape in shapes[form]]
+
+
+def brow(anatomy: Anatomy, form: int) -> list[Points]:
+    """0: a long streak above the eye, 1: a short broad one, 2: a line through the eye."""
+    r = anatomy.species.head
+    shape = [
+        [(r * 3 // 4, -r // 2), (-r * 3 // 4, -r * 3 // 8), (-r * 3 // 4, -r * 3 // 16), (r * 3 // 4, -r * 5 // 16)],
+        [(r * 11 // 16, -r * 11 // 16), (0, -r * 11 // 16), (0, -r * 5 // 16), (r * 11 // 16, -r * 5 // 16)],
+        [(r * 7 // 8, -r // 8), (-r * 7 // 8, -r * 5 // 16), (-r * 7 // 8, 0), (r * 7 // 8, 0)],
+    ][form]
+    return [anatomy.on_head(shape)]
+
+
+def rump(anatomy: Anatomy, form: int) -> list[Points]:
+    """0: a patch, 1: two bars, 2: a long streak."""
+    rx, ry = anatomy.species.body
+    x, y = -rx * 5 // 8, -ry * 7 // 16
+    return [
+        [ellipse(x, y, 50, 36)],
+        [
+            [(x - 52, y - 24), (x - 26, y - 34), (x - 18, y + 38), (x - 44, y + 44)],
+            [(x + 14, y - 44), (x + 40, y - 48), (x + 46, y + 28), (x + 20, y + 34)],
+        ],
+        [[(x + 120, y - 48), (x - 66, y + 4), (x - 60, y + 34), (x + 124, y - 18)]],
+    ][form]
+
+
+def vent(anatomy: Anatomy, form: int) -> list[Points]:
+    """0: a patch, 1: two spots, 2: a bow along the edge."""
+    rx, ry = anatomy.species.body
+    x, y = -rx * 9 // 16, ry * 7 // 16
+    return [
+        [ellipse(x, y, 46, 34)],
+        [ellipse(x - 34, y - 20, 24, 24), ellipse(x + 44, y + 20, 24, 24)],
+        [[(x - 74, y - 40), (x - 20, y + 22), (x + 90, y + 52), (x + 90, y + 24), (x - 6, y - 6), (x - 50, y - 56)]],
+    ][form]
+
+
 PARTS: dict[str, Callable[[Anatomy, int], list[Points]]] = {
     "eye ring": eye_ring,
     "wing bar": wing_bar,
@@ -117,5 +164,9 @@ PARTS: dict[str, Callable[[Anatomy, int], list[Points]]] = {
     "breast spot": breast_spot,
     "throat": throat,
     "flank": flank,
+    "cheek": cheek,
+    "brow": brow,
+    "rump": rump,
+    "vent": vent,
 }
 FORMS = 3

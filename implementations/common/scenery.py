@@ -22,11 +22,11 @@ def background(rng: np.random.Generator, side: int) -> Image.Image:
 
 
 def leaves(rng: np.random.Generator, image: Image.Image, keep: tuple[int, int, int, int]) -> None:
-    """Up to three leaves in front of the bird, none over `keep` (the telling part's box in pixels of the picture)."""
+    """Up to six leaves in front of the bird, none over `keep` (the telling part's box in pixels of the picture)."""
     draw, side = ImageDraw.Draw(image), image.width
     left, top, right, bottom = (value * SUPERSAMPLING for value in keep)
     for x, y, rx, ry, turn, green in rng.integers(
-        (0, 0, side // 24, side // 48, -40, 60), (side, side, side // 8, side // 16, 40, 130), (3, 6)
+        (0, 0, side // 24, side // 48, -40, 60), (side, side, side // 6, side // 12, 40, 130), (6, 6)
     ):
         reach = int(max(rx, ry))
         if left - reach < x < right + reach and top - reach < y < bottom + reach:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from implementations.common import finches
-from implementations.common.anatomy import Pose, rotate
-from implementations.common.bird import paint
+from implementations.common import finches, pretrain
+from implementations.common.anatomy import Anatomy, Pose, place, rotate
+from implementations.common.bird import paint, telling_box
 from implementations.common.parts import FORMS, PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,13 +61,20 @@ def test_siblings_differ_in_one_part_alone_and_no_two_are_the_same(number):
     siblings = finches.family(0, number, 4)
     shared = [{f.name: getattr(one, f.name) for f in fields(one) if f.name not in ("form", "tone")} for one in siblings]
     assert all(one == shared[0] for one in shared)
-    assert shared[0]["part"] == list(PARTS)[number]
+    assert shared[0]["part"] == finches.part_of(0, number)
     assert len({(one.form, one.tone) for one in siblings}) == 4
+
+
+@pytest.mark.parametrize("seed", [0, 1, 1000])
+def test_as_many_families_as_there_are_parts_have_one_each_and_then_all_come_again(seed):
+    parts = [finches.part_of(seed, number) for number in range(2 * len(PARTS))]
+    assert sorted(parts[: len(PARTS)]) == sorted(PARTS)
+    assert parts[len(PARTS) :] == parts[: len(PARTS)]
 
 
 def test_the_demos_species_and_the_pretrainings_are_disjoint():
     demo = {repr(species) for number in range(8) for species in finches.family(0, number, 9)}
-    other = {repr(species) for number in range(48) for species in finches.family(1000, number, 9)}
+    other = {repr(species) for number in range(pretrain.FAMILIES) for species in finches.family(pretrain.SEED, number, 9)}
     assert len(demo) == 72
     assert not demo & other
 
@@ -77,16 +84,24 @@ def test_a_family_too_large_to_tell_apart_is_refused():
         finches.family(0, 0, 10)
 
 
+def pose_of(posture: finches.Posture, **fields) -> Pose:
+    """In the middle of a posture."""
+    middle = {name: sum(getattr(posture, name)) // 2 for name in ("turn", "head", "wing", "tail")}
+    turns = {name if name == "turn" else f"{name}_turn": turn for name, turn in middle.items()}
+    return Pose(**turns | {"nod": 10, "scale": 1000, "width": 900, "shift": (20, -10), "flip": False} | fields)
+
+
+@pytest.mark.parametrize("posture", finches.POSTURES, ids=range(len(finches.POSTURES)))
 @pytest.mark.parametrize("number", range(len(PARTS)))
-def test_only_inside_the_box_do_two_siblings_differ(number):
+def test_only_inside_the_box_do_two_siblings_differ_in_every_posture(number, posture):
     """The same bird in the same pose, once as each of two siblings: all pixels that differ lie in the union of their boxes."""
     first, *others = finches.family(0, number, 9)
-    pose = Pose(turn=5, head_turn=-6, wing_turn=3, tail_turn=-4, nod=10, scale=1000, shift=(20, -10), flip=number % 2 == 0)
+    pose = pose_of(posture, flip=number % 2 == 0)
 
     def drawn(species):
         canvas = Image.new("RGB", (384, 384))
-        box = paint(canvas, species, pose)
-        return np.asarray(canvas).astype(int), box
+        paint(canvas, species, pose)
+        return np.asarray(canvas).astype(int), telling_box(species, pose, 96)
 
     one, box = drawn(first)
     for sibling in others:
@@ -98,6 +113,21 @@ def test_only_inside_the_box_do_two_siblings_differ(number):
         assert xs.max() // 4 < right
         assert top <= ys.min() // 4
         assert ys.max() // 4 < bottom
+
+
+@pytest.mark.parametrize("turn", [-24, -8, 0, 22])
+def test_legs_hang_straight_down_however_the_body_is_turned(turn):
+    species = finches.family(0, 0, 1)[0]
+    pose = pose_of(finches.POSTURES[0], turn=turn)
+    hip, foot = rotate(Anatomy(species, pose).on_leg([(0, 0), (0, 125)], 45), pose.turn)
+    assert abs(foot[0] - hip[0]) <= 2
+    assert abs(foot[1] - hip[1] - 125) <= 2
+
+
+def test_a_bird_that_faces_the_viewer_is_seen_shorter_and_as_high():
+    wide, narrow = (place([(-300, 0), (300, 100)], pose_of(finches.POSTURES[0], turn=0, width=width), 1024) for width in (1024, 768))
+    assert (wide[1][0] - wide[0][0]) * 3 // 4 == pytest.approx(narrow[1][0] - narrow[0][0], abs=2)
+    assert wide[1][1] - wide[0][1] == narrow[1][1] - narrow[0][1]
 
 
 def test_every_box_lies_in_its_picture_and_is_small():
@@ -123,7 +153,7 @@ def test_no_leaf_lies_over_the_telling_part():
         assert (np.asarray(canvas)[160:200, 160:208] == (200, 0, 200)).all()
 
 
-@pytest.mark.parametrize("turn", range(-16, 17, 4))
+@pytest.mark.parametrize("turn", range(-28, 31, 4))
 def test_a_rotation_by_whole_numbers_keeps_lengths(turn):
     ((x, y),) = rotate([(3000, 4000)], turn)
     assert abs((x * x + y * y) ** 0.5 - 5000) < 2

@@ -1,0 +1,110 @@
+"""Whether the telling part of Synthetic Finches can be guessed, and how far the plain baselines come.
+
+    .venv/bin/python -m benchmarks.finches             # the drawing alone, a minute
+    .venv/bin/python -m benchmarks.finches --records   # and what the committed records of the baseline say
+
+A guess hits where it lies in the part's box, with the tolerance of pointing accuracy. No guess looks at the image; the best one
+is told the family. Beside each figure stand its aim and what it was in version 1 of the drawing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections import defaultdict
+
+from rich.console import Console
+from rich.table import Table
+
+from implementations.common import finches
+from implementations.common.data import Data, synthetic_finches
+from implementations.common.evaluate import TOLERANCE, blind_guesses
+from implementations.common.progress import Progress
+from implementations.common.records import RECORDS, Record, read_all
+
+SIDE = 96
+VERSION_1 = {"random point": 2.9, "image centre": 14.3, "fixed point": 16.7, "fixed point a family": 40.7}
+"""Percent, by this script on the drawing before (commit 9285b52): 120 test images a species, the same tolerance."""
+AIMS = {"image centre": 12, "fixed point": 12, "fixed point a family": 15}
+
+
+def main() -> int:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.finches", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--test-images", type=int, default=120, metavar="N", help="of each species (default: %(default)s)")
+    parser.add_argument("--records", action="store_true", help="also say what the committed records of the baseline reached")
+    options = parser.parse_args()
+    if options.test_images < 1:
+        parser.error(f"--test-images {options.test_images}: expected at least 1")
+    with Progress(console=Console(stderr=True)).bar("drawing finches", 32 * options.test_images) as show:
+        data = synthetic_finches(options.test_images, progress=show)
+    console = Console(width=110)
+    console.print(guesses(data), "", parts(data))
+    if options.records:
+        console.print("", baselines([record for _, record in read_all(RECORDS / "baseline")]))
+    return 0
+
+
+def table(title: str, *heads: str) -> Table:
+    """A table whose first column is words and whose others are numbers."""
+    made = Table(title=title, title_justify="left")
+    for number, head in enumerate(heads):
+        made.add_column(head, justify="right" if number else "left")
+    return made
+
+
+def guesses(data: Data) -> Table:
+    """How often each blind guess hits."""
+    made = table(
+        f"Blind guesses that hit the telling part, % of {len(data.test):,} images (within {TOLERANCE * SIDE:.0f} of {SIDE} px)",
+        "",
+        f"version {finches.VERSION}",
+        "version 1",
+        "aim",
+    )
+    for name, hit in blind_guesses(data.train, data.test, data.classes.coarse["family"], SIDE).items():
+        aim = f"≤ {AIMS[name]}" if name in AIMS else ""
+        made.add_row(name, f"{100 * hit.mean().item():.1f}", f"{VERSION_1[name]:.1f}", aim)
+    return made
+
+
+def parts(data: Data) -> Table:
+    """How large the telling part is, for each family."""
+    made = table("The telling part, px", "family", "width", "height", "smallest side", "largest side")
+    sizes = (data.test.boxes[:, 2:] - data.test.boxes[:, :2]).float()
+    families = [data.classes.coarse["family"][label] for label in data.test.labels]
+    for family in sorted(set(families)):
+        own = sizes[[index for index, of in enumerate(families) if of == family]]
+        width, height = own.mean(0).tolist()
+        made.add_row(
+            finches.part_of(0, family), f"{width:.1f}", f"{height:.1f}", f"{own.min().item():.0f}", f"{own.max().item():.0f}"
+        )
+    return made
+
+
+def baselines(records: list[Record]) -> Table:
+    """What the plain baselines reached, and what longer training adds."""
+    made = table("The plain baseline, % (mean over seeds)", "", "seeds", "top-1", "families", "seeds apart (sd)", "aim")
+    runs: dict[tuple[str, str, int], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.dataset.name == "synthetic-finches" and record.label is None:
+            stride = record.recipe["patch_stride"]
+            runs[record.backbone.name, f", stride {stride}" if stride else "", record.recipe["epochs"]].append(record)
+    least = {key[:2]: min(other[2] for other in runs if other[:2] == key[:2]) for key in runs}
+    for (backbone, stride, epochs), own in sorted(runs.items()):
+        top1 = [100 * record.outcome.top1 for record in own]
+        row = [f"{backbone}{stride}, {epochs} epochs", str(len(own)), f"{statistics.mean(top1):.1f}"]
+        row.append(f"{statistics.mean(100 * record.outcome.family_top1 for record in own):.1f}")
+        row.append(f"{statistics.stdev(top1):.1f}" if len(own) > 1 else "")
+        shortest = runs[backbone, stride, least[backbone, stride]]
+        gained = statistics.mean(top1) - statistics.mean(100 * record.outcome.top1 for record in shortest)
+        row.append("60 to 80, families ≥ 97" if own is shortest else f"{gained:+.1f} of at most +5")
+        made.add_row(*row)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())
