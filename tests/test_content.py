@@ -102,3 +102,9 @@ def test_visitors_never_read_the_word_seed_of_the_list(catalog):
     texts = [c.evidence for _, _, entry in catalog.entries() for c in entry.corrections or ()]
     texts += [paper.summary for paper in catalog.papers.values()]
     assert not [text for text in texts if "the seed" in text.lower()]
+
+
+def test_the_datasets_pictures_are_there(catalog):
+    shown = [dataset.picture.file for dataset in catalog.datasets.values() if dataset.picture]
+    assert shown
+    assert [name for name in shown if not (ROOT / "site" / "assets" / name).is_file()] == []

@@ -309,6 +309,15 @@ class Download(Model):
     """Its SHA-256, where published."""
 
 
+class Picture(Model):
+    """A picture that shows what a dataset's images look like."""
+
+    file: Text
+    """Its name in site/assets."""
+    caption: Text
+    """What is to be seen, also for who can't see it."""
+
+
 class Dataset(Entry):
     """A dataset, with the numbers by which results are divided."""
 
@@ -330,6 +339,8 @@ class Dataset(Entry):
     """What one may do with the images."""
     summary: Text = Field(json_schema_extra=Folded)
     """One to four sentences: what is to be told apart, and what makes it hard."""
+    picture: Picture | None = None
+    """Some of its images, where we may show them."""
     pitfalls: list[Text] | None = None
     """What goes wrong when it is loaded or compared."""
     downloads: list[Download] | None = None
@@ -375,8 +386,8 @@ class Challenge(Entry):
 # The order in which an entry's fields are written, whatever kind it is: what it is, what it says, where it comes from.
 FIELD_ORDER = (
     "title name aliases authors year venue volume number pages booktitle publisher date place workshop kind ids links"
-    " approaches mechanisms classes levels splits annotations terms summary superseded_by pitfalls downloads datasets results"
-    " no_results reproductions implementation sources corrections formerly added"
+    " approaches mechanisms classes levels splits annotations terms summary picture superseded_by pitfalls downloads datasets"
+    " results no_results reproductions implementation sources corrections formerly added"
 ).split()
 
 KINDS: dict[str, type[Model]] = {

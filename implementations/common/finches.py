@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from implementations.common.anatomy import SUPERSAMPLING, Colour, Pose, Species
 from implementations.common.bird import paint, telling_box
@@ -46,12 +46,13 @@ PLUMAGE: tuple[Colour, ...] = (
 )  # fmt: skip
 BEAKS: tuple[Colour, ...] = ((60, 56, 54), (150, 110, 60), (190, 150, 90), (110, 104, 100))
 TONES: tuple[tuple[Colour, Colour, Colour], ...] = (
-    ((237, 226, 196), (238, 214, 145), (229, 190, 160)),
-    ((212, 72, 48), (216, 112, 46), (184, 58, 66)),
-    ((40, 36, 42), (66, 44, 42), (42, 50, 74)),
-    ((232, 198, 72), (214, 206, 98), (236, 176, 72)),
-    ((78, 120, 190), (88, 148, 180), (104, 106, 182)),
+    ((242, 234, 214), (240, 208, 104), (228, 158, 132)),
+    ((212, 58, 44), (234, 142, 50), (152, 42, 92)),
+    ((34, 30, 36), (100, 56, 36), (38, 58, 112)),
+    ((244, 216, 66), (184, 200, 112), (226, 146, 58)),
+    ((66, 116, 200), (98, 182, 178), (126, 94, 188)),
 )
+"""Groups of three: close enough to be a family's, and farther apart than light and individuals move them."""
 
 
 def generator(*key: object) -> np.random.Generator:
@@ -279,12 +280,48 @@ def sheet(spec: Spec) -> Image.Image:
     return Image.fromarray(rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * spec.side, spec.count * spec.side, 3))
 
 
+PAIR_SIDE, PAIR_GAP, PAIR_LINE = 160, 6, 20
+
+
+def pairs(count: int = 10) -> Image.Image:
+    """Pairs of sibling species of the demo, two pairs a row: of each species the two training images that show its part largest.
+
+    In the second of them the part is framed.
+    """
+    spec = Spec(split="train", count=15)
+    drawn, kinds = images(spec), names(spec)
+    step = 4 * PAIR_SIDE + 4 * PAIR_GAP, PAIR_SIDE + PAIR_LINE + PAIR_GAP
+    picture = Image.new("RGB", (2 * step[0] - PAIR_GAP, -(-count // 2) * step[1]), (250, 250, 248))
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
+    for place in range(count):
+        first = place % spec.families * spec.siblings + place // spec.families * 2
+        x, y = place % 2 * step[0], place // 2 * step[1]
+        for column, species in enumerate((first, first, first + 1, first + 1)):
+            shown = _clearest(drawn, spec, species)[column % 2]
+            corner = (x + column * (PAIR_SIDE + PAIR_GAP // 2), y + PAIR_LINE)
+            large = Image.fromarray(drawn.pixels[shown]).resize((PAIR_SIDE, PAIR_SIDE), Image.Resampling.BICUBIC)
+            if column % 2:
+                left, top, right, bottom = (int(value) * PAIR_SIDE // spec.side for value in drawn.boxes[shown])
+                ImageDraw.Draw(large).rectangle((left - 3, top - 3, right + 2, bottom + 2), outline=(255, 255, 255), width=2)
+            picture.paste(large, corner)
+        pen.text((x + 2, y + 2), f"{kinds[first]} and {kinds[first + 1]}", fill=(40, 40, 40), font=font)
+    return picture
+
+
+def _clearest(drawn: Images, spec: Spec, species: int) -> np.ndarray:
+    """The two images of a species whose telling part is largest."""
+    boxes = drawn.boxes[species * spec.count : (species + 1) * spec.count]
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return species * spec.count + np.argsort(-areas, kind="stable")[:2]
+
+
 def main() -> int:
     """`python -m implementations.common.finches SHEET.png`: draws a contact sheet to look at."""
     parser = argparse.ArgumentParser(
         prog="python -m implementations.common.finches", description="Draws a contact sheet of Synthetic Finches."
     )
     parser.add_argument("file", type=Path, help="the picture to write, such as build/finches.png")
+    parser.add_argument("--pairs", action="store_true", help="ten pairs of sibling species, as on the dataset's page")
     parser.add_argument("--families", type=int, default=8)
     parser.add_argument("--species", type=int, default=4, help="of each family (default: %(default)s)")
     parser.add_argument("--images", type=int, default=10, help="of each species (default: %(default)s)")
@@ -296,6 +333,10 @@ def main() -> int:
         parser.error(f"expected at least one family and image, and 1 to {FORMS * 3} species")
     spec = Spec(seed=options.seed, split="train", families=options.families, siblings=options.species, count=options.images)
     options.file.parent.mkdir(parents=True, exist_ok=True)
+    if options.pairs:
+        pairs().save(options.file, quality=85, method=6)
+        print(f"{options.file}: ten pairs of species")
+        return 0
     sheet(spec).save(options.file)
     print(f"{options.file}: {len(spec) // spec.count} species, a row each")
     return 0

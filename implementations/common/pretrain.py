@@ -39,11 +39,11 @@ from implementations.common.weights import SHIPPED, Source, sha256
 
 SEED = 1000
 """Of the species."""
-FAMILIES, SIBLINGS, IMAGES = 240, 4, 60
+FAMILIES, SIBLINGS, IMAGES = 240, 4, 40
 """How many families, species of each, and images of each species; a tenth as many are held out."""
 HOW: dict[str, Mapping[str, Any]] = {
-    "finch_resnet": {"epochs": 5, "batch_size": 64, "lr": 4e-3, "weight_decay": 0.05},
-    "finch_vit": {"epochs": 7, "batch_size": 32, "lr": 1.5e-3, "weight_decay": 0.05},
+    "finch_resnet": {"epochs": 7, "batch_size": 64, "lr": 4e-3, "weight_decay": 0.05},
+    "finch_vit": {"epochs": 10, "batch_size": 32, "lr": 1.5e-3, "weight_decay": 0.05},
 }
 """What is changed of the baseline's demo for each backbone. All layers have one rate, as all of them start from nothing."""
 

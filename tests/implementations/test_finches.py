@@ -192,3 +192,11 @@ def test_a_contact_sheet_that_cant_be_meant_is_refused(arguments, message):
     shown = subprocess.run([sys.executable, "-m", "implementations.common.finches", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert shown.returncode == 2
     assert message in shown.stderr
+
+
+def test_the_pairs_on_the_datasets_page_are_those_that_are_drawn_today():
+    with Image.open(ROOT / "site" / "assets" / "synthetic-finches.webp") as kept:
+        shown = np.asarray(kept.convert("RGB")).astype(int)
+    drawn = np.asarray(finches.pairs()).astype(int)
+    assert shown.shape == drawn.shape
+    assert np.abs(shown - drawn).mean() < 8  # WebP loses a little; another version's birds differ by 30

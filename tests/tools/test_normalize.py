@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tools.catalog import ROOT
 from tools.normalize import normalize, write
 from tools.reading import read
-from tools.schema import KINDS, Paper
+from tools.schema import FIELD_ORDER, KINDS, Paper
 
 MESSY = """\
 # a header
@@ -128,3 +128,9 @@ def test_any_text_is_read_back_as_it_was(text, place):
 def test_whatever_text_is_written_is_read_back(text, items):
     data = {"title": text, "authors": items, "venue": text, "links": [{"kind": text, "url": text}], "summary": text}
     assert yaml.safe_load(write(data, Paper)) == data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_an_entry_has_its_place_so_that_none_is_lost_when_it_is_written(kind):
+    names = [field.alias or name for name, field in KINDS[kind].model_fields.items()]
+    assert [name for name in names if name not in FIELD_ORDER] == []
