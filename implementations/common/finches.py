@@ -31,12 +31,12 @@ from implementations.common.scenery import background, leaves, light
 VERSION = 2
 """Of the drawing. A change of any pixel is another version, for which weights and records are made anew."""
 
-FROZEN = "5301771bae08e13f16ec0a710e431726"
+FROZEN = "bcedc877683b4d9c35216d61b706bc28"
 """The digest of the demo's first training image of each species: elsewhere it tells whether the same pixels came out."""
 
 KNOWN = {
-    (480, 320, 960): "7e520b78409e04ea2a2792b84579a5ef",
-    (480, 320, 3840): "d9b8b6748d20ec656d72c4e64487a70a",
+    (480, 320, 960): "413d3e0e5776e1ca0ff90fc5eef5320e",
+    (480, 320, 3840): "9f7ce1052aa831006c9ac6fe4d4053d4",
 }
 """The fingerprint of all images of the demo's set and of the committed records', by how many train, validate and test."""
 

@@ -43,7 +43,7 @@ FAMILIES, SIBLINGS, IMAGES = 240, 4, 40
 """How many families, species of each, and images of each species; a tenth as many are held out."""
 HOW: dict[str, Mapping[str, Any]] = {
     "finch_resnet": {"epochs": 7, "batch_size": 64, "lr": 4e-3, "weight_decay": 0.05},
-    "finch_vit": {"epochs": 10, "batch_size": 32, "lr": 1.5e-3, "weight_decay": 0.05},
+    "finch_vit": {"epochs": 7, "batch_size": 32, "lr": 2e-3, "weight_decay": 0.05},
 }
 """What is changed of the baseline's demo for each backbone. All layers have one rate, as all of them start from nothing."""
 
@@ -71,15 +71,15 @@ def trainer_of(name: str, data: Data, checkpoint: Path, console: Console) -> Tra
     return trainer
 
 
-def main() -> int:
-    """Makes one backbone's weights and their record."""
+def main(arguments: list[str] | None = None) -> int:
+    """Makes one backbone's weights and their record; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m implementations.common.pretrain", description="Makes the weights of a tiny backbone."
     )
     parser.add_argument("name", choices=sorted(HOW))
     parser.add_argument("--threads", type=int, default=cores(), help="the last bits depend on it (default: %(default)s)")
     parser.add_argument("--into", type=Path, default=SHIPPED, metavar="DIR", help="where to write NAME.safetensors and NAME.json")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     console, checkpoint = Console(stderr=True, soft_wrap=True), cache_folder() / "pretraining" / f"{options.name}.safetensors"
@@ -87,7 +87,7 @@ def main() -> int:
         trainer = trainer_of(options.name, birds(), checkpoint, console)
         trainer.fit()
     except Interrupted as stopped:
-        print(f"finch: {stopped}; the same command goes on", file=sys.stderr)
+        print("finch: stopped, its state is kept; the same command goes on", file=sys.stderr)
         return stopped.code
     except Fault as fault:
         print(f"finch: {fault}", file=sys.stderr)

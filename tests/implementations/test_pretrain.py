@@ -1,49 +1,87 @@
-"""The pretraining of the shipped backbones: a box follows its image, and says which places it covers."""
+"""The pretraining of the shipped backbones: from labels alone, stopped and resumed, and told by its record."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 import torch
 
-from implementations.common import backbones, finches
-from implementations.common.pretrain import OF, SPECIES_SEED, augment, covered
-from implementations.common.weights import SHIPPED
+from implementations.common import backbones, finches, pretrain
+from implementations.common.interrupt import Interrupted
+from implementations.common.train import Trainer
+from implementations.common.weights import SHIPPED, Source, sha256
 
 
-def test_a_box_is_flipped_and_shifted_with_its_image():
-    torch.manual_seed(0)
-    pixels = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
-    pixels[:, :, 10:14, 12:18] = 255
-    images, boxes = augment(pixels, torch.tensor([[12.0, 10.0, 18.0, 14.0]]).expand(8, 4))
-    assert len({tuple(box) for box in boxes.tolist()}) == 2  # flipped or not; all are shifted alike
-    for image, box in zip(images, boxes.int().tolist(), strict=True):
-        left, top, right, bottom = box
-        assert (image[:, top:bottom, left:right] == 1).all()
-        assert (image == 1).sum() == 3 * 4 * 6
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Two families of two species, eight images of each, one epoch."""
+    monkeypatch.setenv("FINCH_CACHE", str(tmp_path / "cache"))
+    for name, value in (("FAMILIES", 2), ("SIBLINGS", 2), ("IMAGES", 10)):
+        monkeypatch.setattr(pretrain, name, value)
+    monkeypatch.setattr(pretrain, "HOW", {name: dict(how) | {"epochs": 1, "batch_size": 8} for name, how in pretrain.HOW.items()})
+    return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("box", "expected"),
-    [
-        ([8.0, 0.0, 16.0, 8.0], [1]),
-        ([10.0, 2.0, 12.0, 4.0], [1]),
-        ([4.0, 4.0, 12.0, 12.0], [0, 1, 4, 5]),
-        ([0.0, 0.0, 10.0, 8.0], [0]),
-        ([0.0, 0.0, 11.0, 8.0], [0, 1]),
-    ],
-    ids=["one place", "a speck in it", "a quarter of four", "a quarter of a second", "three eighths of a second"],
-)
-def test_a_place_is_covered_by_three_tenths_or_where_nothing_is_more(box, expected):
-    assert covered(torch.tensor([box]), 4, 32)[0].nonzero()[:, 0].tolist() == expected
+def wanted(name):
+    return backbones.Wanted(name=name, families=("cnn", "vit"), input_size=96)
+
+
+@pytest.mark.parametrize("name", backbones.OWN)
+def test_what_it_writes_can_be_loaded_as_the_backbones_weights(small, name, capsys):
+    assert pretrain.main([name, "--threads", "1", "--into", str(small)]) == 0
+    record = json.loads(capsys.readouterr().out)
+    file = small / f"{name}.safetensors"
+    backbone, loaded = backbones.create(wanted(name), Source(file=file))
+    assert record["sha256"] == loaded.sha256 == sha256(file)
+    assert record["drawing"] | {"images": 40, "species": 4} == record["drawing"]
+    assert record["parameters"] == sum(parameter.numel() for parameter in backbone.parameters())
+    assert not list((small / "cache" / "pretraining").iterdir())
+
+
+def test_stopped_and_run_again_it_gives_the_bytes_of_one_run(small, monkeypatch, capsys):
+    assert pretrain.main(["finch_vit", "--threads", "1", "--into", str(small)]) == 0
+    step = Trainer.step
+
+    def stop_after_two(trainer, *batch):
+        terms = step(trainer, *batch)
+        if trainer.state.step == 2:
+            trainer._save(trainer.settings.checkpoint)
+            raise Interrupted("stopped")
+        return terms
+
+    (small / "again").mkdir()
+    again = ["finch_vit", "--threads", "1", "--into", str(small / "again")]
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", stop_after_two)
+        assert pretrain.main(again) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert pretrain.main(again) == 0
+    assert "goes on at step 2" in capsys.readouterr().err
+    assert sha256(small / "again" / "finch_vit.safetensors") == sha256(small / "finch_vit.safetensors")
+
+
+def test_boxes_play_no_part_in_it(small):
+    console = pretrain.Console(quiet=True)
+    losses = []
+    for moved in (0, 7):
+        data = pretrain.birds()
+        data = dataclasses.replace(data, train=dataclasses.replace(data.train, boxes=data.train.boxes + moved))
+        trainer = pretrain.trainer_of("finch_resnet", data, small / "state", console)
+        images = torch.stack([data.train.read(index) for index in range(8)]).float() / 255
+        losses.append(trainer.step(images, torch.tensor(data.train.labels[:8]))["cross-entropy"])
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize("name", backbones.OWN)
 def test_the_record_tells_how_the_weights_were_made(name):
     record = json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
-    assert record["drawing"] == {"version": finches.VERSION, "seed": SPECIES_SEED}
-    assert record["pretraining"] == {field: getattr(OF[name], field) for field in record["pretraining"]}
+    species = pretrain.FAMILIES * pretrain.SIBLINGS
+    assert record["drawing"] == {"version": finches.VERSION, "seed": pretrain.SEED, "species": species, "images": species * pretrain.IMAGES}
+    recipe = {key: record["recipe"][key] for key in pretrain.HOW[name]}
+    assert recipe == pretrain.HOW[name]
     assert name in record["command"]
     base, arguments = backbones.OWN[name]
     assert record["backbone"] == {"timm": base, **{key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}}
+    assert sum(path.stat().st_size for path in SHIPPED.glob("*.safetensors")) < 6e6
