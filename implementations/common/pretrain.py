@@ -2,9 +2,12 @@
 
     .venv/bin/python -m implementations.common.pretrain finch_vit
 
-The network learns from the species' labels alone, as ImageNet's networks do: no box, no label of a part. It is the plain baseline
-(baseline.py) on many more species, whose seed is another than the demo's, so that each is of another family. Stopped, the same
-command goes on where it was. The weights are frozen with the drawing's VERSION: made anew, every record is of older ones.
+The networks learn from the species' labels alone, as ImageNet's do: no box, no label of a part. They are the plain baseline
+(baseline.py) on many more species, whose seed is another than the demo's, so that each is of another family. So few images are
+enough for a CNN, but not for a vision transformer, which hasn't begun to tell species apart when the CNN has. Beside labels it
+is therefore taught by the CNN, whose weights are made first: its class token and its patches are to say what the CNN says of the
+image and of each place (hints: Romero et al., ICLR 2015; a CNN as teacher: Touvron et al., ICML 2021). Stopped, the same command
+goes on where it was. The weights are frozen with the drawing's VERSION: made anew, every record is of older ones.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator
 from rich.console import Console
 from safetensors.torch import save
+from torch import Tensor, nn
 
 from implementations.baseline import Baseline
 from implementations.common import backbones, evaluate, finches
@@ -30,10 +35,11 @@ from implementations.common.errors import Fault
 from implementations.common.files import cache_folder, write_atomically
 from implementations.common.interrupt import Interrupted
 from implementations.common.machine import cores
-from implementations.common.method import Classes
+from implementations.common.method import Classes, Terms
 from implementations.common.progress import Progress
-from implementations.common.recipes import resolve
+from implementations.common.recipes import Recipe, resolve
 from implementations.common.run import build
+from implementations.common.schedules import Cosine
 from implementations.common.train import Settings, Trainer
 from implementations.common.weights import SHIPPED, Source, sha256
 
@@ -43,9 +49,40 @@ FAMILIES, SIBLINGS, IMAGES = 240, 4, 40
 """How many families, species of each, and images of each species; a tenth as many are held out."""
 HOW: dict[str, Mapping[str, Any]] = {
     "finch_resnet": {"epochs": 7, "batch_size": 64, "lr": 4e-3, "weight_decay": 0.05},
-    "finch_vit": {"epochs": 7, "batch_size": 32, "lr": 2e-3, "weight_decay": 0.05},
+    "finch_vit": {"epochs": 5, "batch_size": 32, "lr": 2e-3, "weight_decay": 0.05, "schedule": Cosine(warmup=0.03)},
 }
 """What is changed of the baseline's demo for each backbone. All layers have one rate, as all of them start from nothing."""
+
+
+TEACHER = "finch_resnet"
+
+
+class Taught(Baseline):
+    """The baseline on a vision transformer that is also to say what a CNN says, of the whole image and of each place."""
+
+    def __init__(self, classes: Classes, backbone: nn.Module, recipe: Recipe) -> None:
+        super().__init__(classes, backbone, recipe)
+        wanted = backbones.Wanted(name=TEACHER, families=("cnn",), input_size=recipe.input_size)
+        self.teacher = (backbones.create(wanted, Source())[0].eval(),)  # in a tuple: neither trained nor kept
+        self.of_whole, self.of_place = (nn.Linear(backbone.width, self.teacher[0].channels[-1]) for _ in range(2))
+
+    def losses(self, images: Tensor, labels: Tensor) -> Terms:
+        tokens = self.backbone(images)
+        with torch.no_grad():
+            taught = self.teacher[0](images)[-1]
+        places = self.backbone.patches(tokens).mT.unflatten(2, self.backbone.grid)
+        places = F.adaptive_avg_pool2d(places, taught.shape[-2:]).flatten(2).mT
+        return {
+            "cross-entropy": F.cross_entropy(self.classifier(tokens[:, 0]), labels),
+            "whole": F.mse_loss(self.of_whole(tokens[:, 0]), standardised(taught.mean((2, 3)))),
+            "places": F.mse_loss(self.of_place(places), standardised(taught.flatten(2).mT)),
+        }
+
+
+def standardised(features: Tensor) -> Tensor:
+    """(…, C) → each channel with mean 0 and deviation 1 over the batch (and its places)."""
+    rows = features.flatten(0, -2)
+    return (features - rows.mean(0)) / (rows.std(0) + 1e-5)
 
 
 def birds() -> Data:
@@ -63,7 +100,8 @@ def trainer_of(name: str, data: Data, checkpoint: Path, console: Console) -> Tra
     """A trainer of the baseline on a backbone with random weights, at the state where it was stopped if it was."""
     how = HOW[name]
     demo = Baseline.demo[backbones.family_of(name)] | {"backbone": name, "backbone_lr": None} | dict(how)
-    method, _ = build(Baseline, resolve(Baseline.recipe, demo), data.classes, Source(random=True), seed=0)
+    kind = Taught if backbones.family_of(name) == "vit" else Baseline
+    method, _ = build(kind, resolve(Baseline.recipe, demo), data.classes, Source(random=True), seed=0)
     settings = Settings(checkpoint=checkpoint, save_every=60, read_every=100)
     trainer = Trainer(method, data, Accelerator(cpu=True), settings, Progress(console=console, title=name))
     if trainer.resume():
