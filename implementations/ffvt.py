@@ -31,7 +31,6 @@ from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
 from implementations.common.vit import CLASS, ViT, attend, take, watch
 
-
 GPUS = 4
 
 

@@ -113,7 +113,8 @@ class Method(nn.Module):
             classes = Classes(tuple(map(str, range(classes))))
         if input_size is not None:
             changes["input_size"] = input_size
-        recipe = resolve(cls.recipe, None, [f"{name}={json.dumps(value, default=str)}" for name, value in changes.items()])
+        texts = [f"{name}={json.dumps(value, default=str)}" for name, value in changes.items()]
+        recipe = resolve(cls.recipe, None, texts, by=f"{cls.__name__}.build:")
         if backbone is not None:
             recipe = dataclasses.replace(recipe, backbone=backbone)
         if weights in (None, "pretrained", "download"):

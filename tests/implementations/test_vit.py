@@ -181,11 +181,11 @@ def test_a_fresh_block_is_drawn_as_transfgs_and_ffvts_authors_draw_theirs(width,
     fresh = vit.fresh_block()
     bound = width**-0.5
     for layer in (fresh.attn.qkv, fresh.attn.proj):
-        assert layer.weight.std().item() == pytest.approx(attention, rel=0.02)
+        assert layer.weight.std().item() == pytest.approx(attention, rel=0.03)
         assert layer.bias.std().item() == pytest.approx(attention, rel=0.15)
         assert 0.95 * bound < layer.weight.abs().max().item() <= bound
     for layer in (fresh.mlp.fc1, fresh.mlp.fc2):
-        assert layer.weight.std().item() == pytest.approx(mlp, rel=0.02)
+        assert layer.weight.std().item() == pytest.approx(mlp, rel=0.03)
         assert layer.weight.abs().max().item() <= 3**0.5 * mlp * 1.001  # uniform, not normal
         assert layer.bias.std().item() == pytest.approx(1e-6, rel=0.25)
 
