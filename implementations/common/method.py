@@ -101,9 +101,9 @@ class Method(nn.Module):
         such as patch_stride=6.
 
         What comes: forward (B, 3, H, W) → logits (B, K); losses (B, 3, H, W), (B,) → weighted terms by name, to be added up;
-        evidence (B, 3, H, W) → (B, h, w); `recipe`, with the transforms that images go through before, and how the authors
-        train. Raises Usage for a backbone that the method can't work with or a setting that there isn't, Fault for weights
-        that can't be had.
+        evidence (B, 3, H, W) → (B, h, w); `recipe`: how the authors train, and what images go through before (common.data's
+        `transform(model.recipe.test)` does it). Raises Usage for a backbone that the method can't work with or a setting that
+        there isn't, Fault for weights that can't be had.
         """
         from implementations.common.weights import Source
 
@@ -208,9 +208,9 @@ def gather(tensor: Tensor) -> Tensor:
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return tensor.detach()
-    whole = tensor.new_empty((torch.distributed.get_world_size() * len(tensor), *tensor.shape[1:]))
-    torch.distributed.all_gather_into_tensor(whole, tensor.detach().contiguous())
-    return whole
+    shares = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(shares, tensor.detach().contiguous())
+    return torch.cat(shares)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

@@ -302,8 +302,8 @@ class Trainer:
         if apart:
             raise Fault(
                 f"{type(self.method).__name__}'s buffer {apart[0]!r} differs between the {processes} processes after step"
-                f" {self.state.step}: each changed it by its own share of the batch. Change it in after_step, from what gather"
-                " (implementations/common/method.py) puts together of all processes, alike on all of them to the last bit"
+                f" {self.state.step}, so that all but one lose what they saw. Change it in after_step, from what gather"
+                " (implementations/common/method.py) puts together of all processes, or in prepare, alike on all to the last bit"
             )
 
     # ------------------------------------------------------------------------------------------------ reading, saving

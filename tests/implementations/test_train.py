@@ -255,13 +255,13 @@ def test_two_processes_are_one_process_with_the_same_batch(two_processes, toy):
 def test_a_buffer_that_each_process_changes_by_its_own_images_stops_all_of_them_at_the_epochs_end(two_processes):
     said = [(two_processes / f"CentresOfAShare-{rank}").read_text(encoding="utf-8") for rank in (0, 1)]
     assert said[0] == said[1]
-    assert said[0].startswith("4: CentresOfAShare's buffer 'centres' differs between the 2 processes after step 4: ")
+    assert said[0].startswith("4: CentresOfAShare's buffer 'centres' differs between the 2 processes after step 4, ")
     assert "Change it in after_step, from what gather (implementations/common/method.py) puts together" in said[0]
 
 
 def test_what_the_processes_prepare_before_the_test_has_to_be_the_same_too(two_processes):
     for rank in (0, 1):
-        assert "PreparedApart's buffer 'centres' differs between the 2 processes after step 16: " in (two_processes / f"PreparedApart-{rank}").read_text(encoding="utf-8")
+        assert "PreparedApart's buffer 'centres' differs between the 2 processes after step 16, " in (two_processes / f"PreparedApart-{rank}").read_text(encoding="utf-8")
 
 
 def test_one_process_has_the_whole_batch_whether_it_gathers_or_not():
