@@ -23,7 +23,6 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from implementations.baseline import Baseline
-from implementations.common import backbones
 from implementations.common.data import Batches, Samples, loader, synthetic_finches
 from implementations.common.progress import Progress
 from implementations.common.recipes import resolve
@@ -36,7 +35,7 @@ TURN = 5
 def baseline(family: str, classes: object) -> Baseline:
     """The demo's baseline on a backbone of the family."""
     recipe = resolve(Baseline.recipe, Baseline.demo[family])
-    return Baseline(classes, backbones.create(backbones.Wanted.by(recipe, Baseline.demo), Source())[0], recipe)
+    return Baseline.from_recipe(recipe, classes, Source())[0]
 
 
 def harness(trainer: Trainer, batches: Iterator) -> Callable[[], None]:

@@ -11,8 +11,9 @@ tell.
 Assumed: the maps are the class token's rows; a block's map is squeezed to the logarithm of its largest value, standardised over
 the blocks (lest no unit be ever excited), and excited through half as many units; the threshold is the mean, and the crop the
 largest region of 8-connected patches; one classifier for all. A box has no gradient, so the weights of the blocks learn by a
-third cross-entropy, of the first pass's patches pooled by the joint map. ViT-B/16 at 448 px, and rate, schedule, dropout and
-images of that year's other ViT papers' code (TransFG's, RAMS-Trans's), 10,000 steps of 16 images.
+third cross-entropy, of the first pass's patches pooled by the joint map; the attention in this map is detached, so that no loss
+reaches queries and keys through it. ViT-B/16 at 448 px, and rate, schedule, dropout and images of that year's other ViT papers'
+code (TransFG's, RAMS-Trans's), 10,000 steps of 16 images.
 Where paper and code differ: no code is known.  A step is two passes: measured 2.1 times the baseline's.
 Catalog: catalog/papers/aftrans.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
@@ -72,7 +73,7 @@ class AFTrans(Method):
     paper = "aftrans"
     claim = Claim("cub-200-2011", "top-1", 91.5, backbone="vit-b-16")
     recipe = Settings(
-        backbone="vit_base_patch16_224.augreg_in21k",  # O that year's other ViT papers
+        backbone="vit_base_patch16_224.orig_in21k",  # O that year's other ViT papers
         input_size=448,  # O that year's other ViT papers
         epochs=27,  # O 10,000 steps of 16 images
         batch_size=16,  # O that year's other ViT papers

@@ -7,7 +7,7 @@ and classifier.
 
 Kept: class-balanced batches, hardest pairs by current features, mutual vector, gates, residual form, one classifier for all four
 features, both losses, the backbone's first epochs frozen while its BatchNorm moves and its schedule runs on.  Left out: two
-optimisers (groups and frozen gradients do the same).
+optimisers (groups and frozen gradients do the same), the code's choice of the best epoch on test.
 Assumed: what it looks at is the class activation map of its test pass.
 Where paper and code differ: the paper writes an MLP for the mutual vector; the code, which is followed, has no activation in it.
 Catalog: catalog/papers/api-net.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.

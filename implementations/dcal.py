@@ -9,10 +9,10 @@ added.
 Kept: the rollout with half of the identity, the class row's top tenth of patches, one block of its own for them, shared weights
 and a partner's keys and values at the same depth in the pair-wise branch, the loss.  Left out: re-identification.
 Assumed: the global-local branch classifies its class token beside the mean of its selected tokens, since the former alone, as
-the formula stands, doesn't depend on what is selected; that branch starts from random weights; an image's partner is the one
-before it in the shuffled batch, of any class, with gradient (alone in its batch it is its own, and undisturbed); the pair-wise
-branch is classified by the self-attention's classifier; weight decay is decoupled from Adam, and the uncertainties have none.
-The result's backbone isn't stated; ViT-B/16 stands in.
+the formula stands, doesn't depend on what is selected; that branch starts from random weights, and its block has no stochastic
+depth, which the shared blocks have; an image's partner is the one before it in the shuffled batch, of any class, with gradient
+(alone in its batch it is its own, and undisturbed); the pair-wise branch is classified by the self-attention's classifier; weight
+decay is decoupled from Adam, and the uncertainties have none. The result's backbone isn't stated; ViT-B/16 stands in.
 Where paper and code differ: no official code is known; a replication quotes the paper's settings, and departs from it
 elsewhere. A step is two passes, the pair-wise one with twice the keys, a reading of all maps, and a block: measured 2.7 times
 the baseline's.

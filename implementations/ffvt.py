@@ -6,9 +6,10 @@ taken where the class token attends to it and it attends to the class token more
 selection", which has no parameters. Training is by cross-entropy, testing the same pass.
 
 Kept: both directions of attention from one matrix of scores, tokens of every layer but the last as they leave it (the class
-token may be among them, as in the code), a freshly initialised last layer, final norm and classifier (all zeros, so that the
-first loss is ln K).  Left out: apex half precision (accelerate's instead), scipy's resizing of positions (timm's), the first
-update at a rate of 0.
+token may be among them, as in the code), a freshly initialised last layer, drawn as the code draws it, final norm and classifier
+(all zeros, so that the first loss is ln K), the smaller last batch of an epoch.  Left out: apex half precision (accelerate's
+instead), scipy's resizing of positions (timm's), the first update at a rate of 0, the same batches in every epoch, which the code
+has on several GPUs for want of set_epoch.
 Assumed: what it looks at is the last layer's attention from the class token to the fused tokens, laid back to the patches that
 they come from, averaged over heads.
 Where paper and code differ: the code's selection is followed, a product of means over heads, not a mean of products.
@@ -17,6 +18,7 @@ Catalog: catalog/papers/ffvt.yaml.  Every number below carries its source: P = p
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +30,8 @@ from implementations.common.method import Claim, Classes, Method, Terms
 from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
 from implementations.common.vit import CLASS, ViT, attend, take, watch
+
+GPUS = 4
 
 
 def mutual_attention(from_class: Tensor, to_class: Tensor) -> Tensor:
@@ -52,10 +56,10 @@ class FFVT(Method):
     paper = "ffvt"
     claim = Claim("cub-200-2011", "top-1", 91.6, backbone="vit-b-16")
     recipe = Settings(
-        backbone="vit_base_patch16_224.augreg_in21k",  # O timm's ImageNet-21k weights; C has Google's first ones
+        backbone="vit_base_patch16_224.orig_in21k",  # C train.py: ViT-B_16.npz, Google's first ImageNet-21k weights
         input_size=448,  # C README's command for CUB
-        epochs=54,  # C README: 10,000 steps of 32 images; an epoch of CUB has 187 whole batches
-        batch_size=32,  # C README: 8 on each of 4 GPUs
+        epochs=53,  # C README: 10,000 steps of 32 images; an epoch of CUB has 188, the last of 12
+        batch_size=32,  # C README: 8 on each of 4 GPUs (GPUS)
         lr=2e-2,  # C README's command for CUB
         optimizer="SGD",  # C train.py
         optimizer_options={"momentum": 0.9},  # C train.py
@@ -107,6 +111,13 @@ class FFVT(Method):
     def most_mutual(self, from_class: Tensor, to_class: Tensor) -> Tensor:
         """One layer's scores, (B, heads, N) each → its tokens of largest mutual attention (B, tokens_per_layer)."""
         return mutual_attention(from_class, to_class).topk(self.recipe.tokens_per_layer).indices
+
+    def batches(self, labels: list[int], size: int, rng: random.Random) -> list[list[int]]:
+        """All images, and the first ones again until the last, smaller batch has an equal share for each of the authors' GPUs."""
+        order = list(range(len(labels)))
+        rng.shuffle(order)
+        order += order[: -len(order) % (GPUS * self.recipe.micro_batches)]  # C utils/data_utils.py: DistributedSampler
+        return [order[start : start + size] for start in range(0, len(order), size)]
 
     def forward(self, images: Tensor) -> Tensor:
         fused, _ = self.select(images)

@@ -6,7 +6,8 @@ the last, whole for the fourth. A shuffled image has no layout, so that a shallo
 piece. At test time one pass on the whole image sums the four logits.
 
 Kept: three stage blocks, max pooling, four heads, four separate steps from fine to whole, the shared star-swap jigsaw, weight 2
-on the last step, summed logits.  Left out: the code's choice of the best epoch on test.
+on the last step, summed logits.  Left out: the code's choice of the best epoch on test, and its BatchNorm over each of two GPUs'
+half of the batch (here over a process's share: over the same halves with two processes, over all of it with one).
 Assumed: what it looks at is where the pooled maxima come from, counted over the channels of all three stages.
 Where paper and code differ: they don't. With the code's PyTorch, layers that a step doesn't reach got a gradient of zero, so
 that weight decay and momentum moved them; here too (`reaching_all`).

@@ -7,10 +7,11 @@ for that token there is no further parameter.
 
 Kept: the rollout over all blocks with the identity, the mean over all its rows, the threshold of 1.2 times the mean, the
 largest region of 8-connected patches, two class tokens that are present at both scales, one norm (freshly initialised, as the
-official code leaves it) and one classifier, both scales' cross-entropies.  Left out: apex half precision (accelerate's instead),
-the third scale (commented out in the code), one pixel that the code's crop takes in at the top and the left; an empty mask is
-the whole image here, where the code raises an error.
-Assumed: the prediction is the mean of both scales' logits; the second class token and its position are one parameter.
+official code leaves it) and one classifier, both scales' cross-entropies.  Left out: scipy's resizing of positions (timm's), the
+first update at a rate of 0, the third scale (commented out in the code), one pixel that the code's crop takes in at the top and
+the left; an empty mask is the whole image here, where the code raises an error.
+Assumed: the prediction is the mean of both scales' logits; the second class token and its position are one parameter, which moves
+half as far a step as the code's two together.
 Where paper and code differ: the released trainer leaves out the second scale's loss, so that it trains a plain ViT; we follow
 the paper, which sums both. The code has patches of 32 px, the paper's table ViT-B/16, which is followed. Its cosine is over
 10,000 steps, of which it takes 26 whole epochs; ours ends with them.  A step is two passes, and one reading of all maps:
@@ -61,7 +62,7 @@ class RAMSTrans(Method):
     paper = "rams-trans"
     claim = Claim("cub-200-2011", "top-1", 91.3, backbone="vit-b-16")
     recipe = Settings(
-        backbone="vit_base_patch16_224.augreg_in21k",  # O timm's ImageNet-21k weights; C has Google's first ones
+        backbone="vit_base_patch16_224.orig_in21k",  # C README: built on TransFG, so Google's first ImageNet-21k weights
         input_size=448,  # C src/dataset.py
         epochs=26,  # C src/trainer_rams.py: the whole epochs of 10,000 steps
         batch_size=16,  # C src/config.py

@@ -56,7 +56,7 @@ class TPSKG(Method):
     paper = "tpskg"
     claim = None
     recipe = Settings(
-        backbone="vit_base_patch16_224.augreg_in21k",  # O that year's other ViT papers
+        backbone="vit_base_patch16_224.orig_in21k",  # O that year's other ViT papers
         input_size=448,  # O that year's other ViT papers
         epochs=27,  # O 10,000 steps of 16 images
         batch_size=16,  # O that year's other ViT papers

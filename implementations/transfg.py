@@ -6,8 +6,8 @@ Each head keeps its strongest patch, and the last block sees the class token and
 tokens pushes images of two classes apart where they are too similar. Testing is the same pass.
 
 Kept: overlapping patches, rollout per head without the identity, hard selection, the part layer on heads + 1 tokens (freshly
-initialised, as the official code leaves it), the contrastive loss.  Left out: apex half precision (accelerate's instead), scipy's
-resizing of positions (timm's).
+initialised, drawn as the official code draws it), the contrastive loss.  Left out: apex half precision (accelerate's instead),
+scipy's resizing of positions (timm's), the same batches in every epoch, which the code has on several GPUs for want of set_epoch.
 Assumed: what it looks at is the rollout's class rows, averaged over heads.
 Where paper and code differ: they agree; the README's command trains on 4 × 16 images.
 Catalog: catalog/papers/transfg.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
@@ -57,7 +57,7 @@ class TransFG(Method):
     claim = Claim("cub-200-2011", "top-1", 91.7, backbone="vit-b-16")
     over_batch = True
     recipe = Settings(
-        backbone="vit_base_patch16_224.augreg_in21k",  # O timm's ImageNet-21k weights; C has Google's first ones
+        backbone="vit_base_patch16_224.orig_in21k",  # C README: Google's first ImageNet-21k weights
         input_size=448,  # C utils/data_utils.py
         patch_stride=12,  # C README's command for CUB: --split overlap
         epochs=108,  # C train.py: 10,000 steps of 64 images; an epoch of CUB has 93 whole batches

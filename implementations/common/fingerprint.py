@@ -49,11 +49,9 @@ def of(method: type[Method], recipe: Recipe, drawn: Moments | None = None) -> di
     if recipe.backbone not in backbones.OWN:
         return None
     recipe = dataclasses.replace(recipe, micro_batches=1, input_size=SIDE)
-    wanted = backbones.Wanted.by(recipe, method.demo)
     with torch.random.fork_rng():
         seed_torch("fingerprint")
-        built = method(CLASSES, backbones.create(wanted, weights.Source(random=True))[0], recipe)
-        return compute(built, drawn)
+        return compute(method.from_recipe(recipe, CLASSES, weights.Source(random=True))[0], drawn)
 
 
 def compute(method: Method, theirs: Moments | None = None) -> dict[str, Any]:

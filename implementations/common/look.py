@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from implementations.common import backbones, checkpoints, data, picture
+from implementations.common import checkpoints, data, picture
 from implementations.common.errors import Fault, Usage
 from implementations.common.method import Classes, Method
 from implementations.common.run import require_device
@@ -57,8 +57,7 @@ def load(method: type[Method], path: Path) -> Method:
         )
     classes = Classes(tuple(header["classes"]), {level: tuple(parents) for level, parents in header["coarse"].items()})
     recipe = _recipe(method, header["recipe"], path)
-    wanted = backbones.Wanted.by(recipe, method.demo)
-    trained = method(classes, backbones.create(wanted, Source(random=True))[0], recipe)
+    trained, _ = method.from_recipe(recipe, classes, Source(random=True))
     checkpoints.load_weights(path, trained)
     return trained
 

@@ -2,19 +2,35 @@
 
 The harness (train.py) calls nothing but what stands here, and asks no method which one it is. A method overrides what its paper
 does differently; most need the first four functions alone.
+
+With several processes each has a share of every batch, and gradients alone are averaged. So a buffer that batches change (class
+centres, leaves, moving averages) is changed in `after_step`, from what all processes saw: `losses` keeps its own share, detached;
+`after_step` puts the whole batch together by `gather`, and computes from it what one process would, alike on all of them to the
+last bit (on a GPU, `index_add_` and `scatter_add_` add up in any order; a product with one-hot labels doesn't). Once an epoch the
+harness compares all buffers, and stops where they differ. BatchNorm's running statistics alone may: the first process's are sent
+round. A buffer that changes without looking at the batch, such as spectral normalisation's, is the same everywhere by itself.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
+import torch.distributed
 from torch import Tensor, nn
 
-from implementations.common.recipes import Recipe
+from implementations.common.errors import Usage
+from implementations.common.randomness import seed_torch
+from implementations.common.recipes import Recipe, resolve
+
+if TYPE_CHECKING:  # it imports timm, which takes seconds, and --help doesn't need it
+    from implementations.common.weights import Loaded, Source
 
 Terms = dict[str, Tensor]
 Update = Callable[[Callable[[Tensor, Tensor], Terms], Tensor, Tensor], Terms]
@@ -46,7 +62,8 @@ class Method(nn.Module):
     """A paper's method over a backbone.
 
     `classes` and `backbone` size the layers; `recipe` is the resolved one (paper or demo, with what the user changed).
-    What a method carries from step to step is a parameter or a buffer, never a plain attribute: only those survive a kill.
+    What a method carries from step to step is a parameter or a buffer, never a plain attribute: only those survive a kill. A
+    buffer that a batch changes is changed in `after_step`, from what all processes saw (see above).
     """
 
     paper: ClassVar[str]
@@ -64,6 +81,66 @@ class Method(nn.Module):
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Recipe) -> None:
         super().__init__()
         self.classes, self.backbone, self.recipe = classes, backbone, recipe
+
+    @classmethod
+    def build(
+        cls,
+        classes: int | Classes,
+        backbone: str | None = None,
+        *,
+        weights: str | Path | None = None,
+        input_size: int | None = None,
+        **changes: Any,
+    ) -> Self:
+        """The method with its paper's settings as a module of its own, in training mode, on the CPU: for other people's code.
+
+        `classes`: how many, or their names and coarser levels. `backbone`: any name of the method's family that Finch or timm
+        knows (None: the paper's). `weights` of the backbone: None draws them at random; "pretrained" takes those shipped with
+        Finch or found in timm's cache, without a network; "download" fetches timm's if need be; a path is a safetensors file
+        with timm's names. `input_size`: the images' side in pixels (None: the paper's). `changes`: further fields of `recipe`,
+        such as patch_stride=6.
+
+        What comes: forward (B, 3, H, W) → logits (B, K); losses (B, 3, H, W), (B,) → weighted terms by name, to be added up;
+        evidence (B, 3, H, W) → (B, h, w); `recipe`: how the authors train, and what images go through before (common.data's
+        `transform(model.recipe.test)` does it). Raises Usage for a backbone that the method can't work with or a setting that
+        there isn't, Fault for weights that can't be had.
+        """
+        from implementations.common.weights import Source
+
+        if not isinstance(classes, Classes):
+            if classes < 1:
+                raise Usage(f"{cls.__name__}.build: classes is at least 1, not {classes}")
+            classes = Classes(tuple(map(str, range(classes))))
+        if input_size is not None:
+            changes["input_size"] = input_size
+        texts = [f"{name}={json.dumps(value, default=str)}" for name, value in changes.items()]
+        recipe = resolve(cls.recipe, None, texts, by=f"{cls.__name__}.build:")
+        if backbone is not None:
+            recipe = dataclasses.replace(recipe, backbone=backbone)
+        if weights in (None, "pretrained", "download"):
+            source = Source(random=weights is None, download=weights == "download")
+        else:
+            source = Source(file=Path(weights))
+        return cls.from_recipe(recipe, classes, source)[0]
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe, classes: Classes, source: Source, seed: int | None = None) -> tuple[Self, Loaded]:
+        """The method as a recipe has it, on the recipe's backbone, and which weights this has.
+
+        With a seed, what is random is drawn from it. Raises Usage where they don't go together, Fault where weights are missing.
+        """
+        from implementations.common import backbones
+
+        wanted = backbones.Wanted.by(recipe, cls.demo)
+        if seed is not None:
+            seed_torch(seed, "backbone")
+        backbone, loaded = backbones.create(wanted, source)
+        if seed is not None:
+            seed_torch(seed, "method")
+        try:
+            return cls(classes, backbone, recipe), loaded
+        except (ValueError, RuntimeError, ZeroDivisionError) as error:
+            raise Usage(f"{cls.__name__} can't be built by this recipe: {error}") from error
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) → logits (B, K): the whole test pass. A mixture returns log-probabilities."""
@@ -116,11 +193,24 @@ class Method(nn.Module):
         return update(self.losses, images, labels)
 
     def after_step(self) -> None:
-        """After each step of the optimiser, without gradients."""
+        """After each step of the optimiser, without gradients: the place to change a buffer, from what `gather` gives."""
 
     def measure(self, test: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Further numbers on the test images, under names of their own."""
         return {}
+
+
+@torch.no_grad()
+def gather(tensor: Tensor) -> Tensor:
+    """This process's share of a batch (B, …) → the whole batch's, (processes × B, …), in its order and without gradient.
+
+    The tensor itself where there is one process. All processes call it, with tensors of one shape: their shares are equal.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return tensor.detach()
+    shares = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(shares, tensor.detach().contiguous())
+    return torch.cat(shares)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

@@ -130,16 +130,19 @@ DEMO: dict[str, Any] = {
 """What the demo changes in every recipe: the baseline's and each method's alike. O = ours."""
 
 
-def resolve(paper: Recipe, demo: Mapping[str, Any] | None, changes: Sequence[str] = (), *, folder: bool = False) -> Recipe:
+def resolve(
+    paper: Recipe, demo: Mapping[str, Any] | None, changes: Sequence[str] = (), *, folder: bool = False, by: str = "--set"
+) -> Recipe:
     """The recipe of a run: the paper's; for the demo DEMO and the method's own changes on it; then what the user set.
 
-    `folder`: images of any size, so the demo scales them first. Raises Usage for what no recipe can be.
+    `folder`: images of any size, so the demo scales them first. Raises Usage, which names what set it (`by`), for what no recipe
+    can be.
     """
     recipe = paper if demo is None else dataclasses.replace(paper, **DEMO | dict(demo))
     if demo is not None and folder:
         size = op("Resize", size=(recipe.input_size, recipe.input_size))
         recipe = dataclasses.replace(recipe, train=(size, *recipe.train), test=(size, *recipe.test))
-    changed = dataclasses.replace(recipe, **dict(_change(recipe, text) for text in changes))
+    changed = dataclasses.replace(recipe, **dict(_change(recipe, text, by) for text in changes))
     if changed.input_size == recipe.input_size:
         return changed
     scale = changed.input_size / recipe.input_size
@@ -161,24 +164,24 @@ SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 """1e-3, which YAML takes for a word."""
 
 
-def _change(recipe: Recipe, text: str) -> tuple[str, Any]:
+def _change(recipe: Recipe, text: str, by: str) -> tuple[str, Any]:
     """One NAME=VALUE, the value of the kind that the recipe has there."""
     name, equals, value = text.partition("=")
     current = {entry.name: getattr(recipe, entry.name) for entry in dataclasses.fields(recipe)}
     if not equals or name not in current:
         near = difflib.get_close_matches(name, current, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(current)}"
-        raise Usage(f"--set {text}: {'expected NAME=VALUE' if not equals else f'the recipe has no {name!r}{hint}'}")
+        raise Usage(f"{by} {text}: {'expected NAME=VALUE' if not equals else f'the recipe has no {name!r}{hint}'}")
     if name == "backbone":
         raise Usage(f"--set {text}: --backbone {value} does this, and takes the demo's recipe for its kind")
     try:
         read = float(value) if SCIENTIFIC.fullmatch(value) else yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise Usage(f"--set {text}: {value!r} is no value that can be read; expected one like {current[name]!r}") from error
+        raise Usage(f"{by} {text}: {value!r} is no value that can be read; expected one like {current[name]!r}") from error
     kinds = typing.get_args(hint) if isinstance(hint := typing.get_type_hints(type(recipe))[name], types.UnionType) else (hint,)
     if float in kinds and type(read) is int:
         read = float(read)
     if type(read) not in kinds or type(read) not in (bool, int, float, str, types.NoneType):
         kind = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in kinds if isinstance(kind, type))
-        raise Usage(f"--set {text}: found {value!r}, expected {kind or 'no single value'}, such as {current[name]!r}")
+        raise Usage(f"{by} {text}: found {value!r}, expected {kind or 'no single value'}, such as {current[name]!r}")
     return name, read

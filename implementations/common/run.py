@@ -20,9 +20,8 @@ from implementations.common.data import Data, folder, require_size, synthetic_fi
 from implementations.common.errors import Usage
 from implementations.common.files import cache_folder, require_writable, write_atomically
 from implementations.common.interrupt import Interrupted
-from implementations.common.method import Classes, Method
+from implementations.common.method import Method
 from implementations.common.progress import Progress
-from implementations.common.randomness import seed_torch
 from implementations.common.recipes import Recipe, resolve
 from implementations.common.recording import Told, record_of
 from implementations.common.report import tell, tell_trial
@@ -169,20 +168,6 @@ def _data(options: argparse.Namespace, console: Console) -> Data:
 # ------------------------------------------------------------------------------------------------------------- one run
 
 
-def build(
-    method: type[Method], recipe: Recipe, classes: Classes, source: weights.Source, seed: int
-) -> tuple[Method, weights.Loaded]:
-    """A method ready to train: pretrained backbone, new layers drawn from the seed."""
-    wanted = backbones.Wanted.by(recipe, method.demo)
-    seed_torch(seed, "backbone")
-    backbone, loaded = backbones.create(wanted, source)
-    seed_torch(seed, "method")
-    try:
-        return method(classes, backbone, recipe), loaded
-    except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise Usage(f"{method.__name__} can't be built by this recipe: {error}") from error
-
-
 def recipe_of(method: type[Method], options: argparse.Namespace) -> Recipe:
     """The recipe that the command line asks for."""
     folder = options.dataset == "folder"
@@ -213,7 +198,7 @@ def _trainer(session: Session, method: type[Method], seed: int) -> tuple[Trainer
     options = session.options
     recipe = recipe_of(method, options)
     require_size(session.data.test, recipe)
-    built, loaded = build(method, recipe, session.data.classes, _source(options), seed)
+    built, loaded = method.from_recipe(recipe, session.data.classes, _source(options), seed)
     hashed = f", SHA-256 {loaded.sha256[:12]}…" if loaded.sha256 else ""
     session.console.print(
         f"{method.__name__} on {recipe.backbone} ({loaded.origin}{hashed}), seed {seed}", markup=False, highlight=False

@@ -2,11 +2,13 @@
 
 All randomness of a step is a function of (seed, step), so nothing but weights, optimiser and the count of steps needs saving. The
 gradients are averaged over processes by one explicit reduction: DistributedDataParallel would only see losses that go through its
-own forward, would miss parameters frozen when it was wrapped, and would overwrite buffers.
+own forward, would miss parameters frozen when it was wrapped, and would overwrite buffers. Those are each process's own here, and
+have to agree (method.py says how): once an epoch they are compared.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from collections import Counter
@@ -25,9 +27,12 @@ from implementations.common.data import Batches, Data, InOrder, OnDevice, Sample
 from implementations.common.errors import Fault, Usage
 from implementations.common.evaluate import EVALUATION_BATCH, predict, top1
 from implementations.common.interrupt import Interrupted, interruptible
-from implementations.common.method import Method, Terms
+from implementations.common.method import Method, Terms, gather
 from implementations.common.progress import Progress
 from implementations.common.randomness import derive, seed_torch
+
+BATCH_NORM = torch.nn.modules.batchnorm._BatchNorm
+"""All of torch's and timm's BatchNorm layers; their buffers are running statistics."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,8 @@ class Trainer:
         if not self.per_epoch:
             raise Usage(f"{len(self.data.train)} training images don't fill one batch of {recipe.batch_size}")
         self.images_per_step = sum(map(len, first)) / self.per_epoch
+        self.images_per_loss = max(map(len, first)) // processes // self.parts
+        """How many images a loss sees at once: a process's share of a whole batch, or a micro-batch of it."""
         self.total = self.per_epoch * recipe.epochs
         self.method.to(self.accelerator.device)
         seed_torch(self.settings.seed, "groups")
@@ -124,11 +131,6 @@ class Trainer:
                 self._maybe_save(stopped)
         self._finish()
         return self.state
-
-    @property
-    def images_per_loss(self) -> int:
-        """How many images a loss sees at once: a process's share of the batch, or a micro-batch of it."""
-        return round(self.images_per_step) // self.accelerator.num_processes // self.parts
 
     @property
     def updates(self) -> int:
@@ -204,7 +206,7 @@ class Trainer:
         if any(not batch or len(batch) % shares for batch in batches):
             raise Usage(
                 f"{type(self.method).__name__}'s batches of {min(map(len, batches))} images can't be shared equally by {shares}"
-                " (processes × micro-batches)"
+                " (processes × micro-batches); fewer of these, or another batch size"
             )
         if self.method.least_per_class > 1:
             for batch in batches:
@@ -237,7 +239,7 @@ class Trainer:
         return self._phase
 
     def _start_epoch(self) -> None:
-        self._share_buffers()
+        self._share_statistics()
         self.set_phase()
         self._prepare(self.epoch)
         self.method.train()
@@ -249,6 +251,7 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         recipe, started = self.method.recipe, time.monotonic()
+        self._check_buffers()
         if recipe.selection == "best on validation":
             accuracy = self._accuracy(self.data.validation)
             if accuracy > self.state.best_validation:
@@ -260,26 +263,48 @@ class Trainer:
 
     def _finish(self) -> None:
         self.state.seconds += time.monotonic() - self._started
-        self._share_buffers()
+        self._share_statistics()
         if self.method.recipe.selection == "best on validation":
             self.accelerator.wait_for_everyone()  # the first process may be writing it still
             checkpoints.load_weights(checkpoints.best_of(self._checkpoint_needed()), self.method)
         else:
             self.state.best_epoch = self.method.recipe.epochs
             self._prepare(self.method.recipe.epochs)
+            self._check_buffers()
         self.method.eval()
 
     def _accuracy(self, split: Split) -> float:
-        self._share_buffers()
+        self._share_statistics()
         accuracy = top1(predict(self.method, split, self.accelerator, self.settings.workers), split.labels)
         self.method.train()
         return accuracy
 
-    def _share_buffers(self) -> None:
-        """Sends the first process's buffers round: BatchNorm's statistics are each process's own until then."""
+    def _share_statistics(self) -> None:
+        """Sends the first process's BatchNorm statistics round: they are each process's own until then."""
         if self.accelerator.num_processes > 1:
-            for buffer in self.method.buffers():
-                buffer.copy_(broadcast(buffer, from_process=0))
+            for module in self.method.modules():
+                if isinstance(module, BATCH_NORM):
+                    for buffer in module.buffers(recurse=False):
+                        buffer.copy_(broadcast(buffer, from_process=0))
+
+    def _check_buffers(self) -> None:
+        """That all other buffers are the same in all processes, by a hash of each. Raises Fault in all of them alike."""
+        processes = self.accelerator.num_processes
+        if processes == 1:
+            return
+        norms = [name for name, module in self.method.named_modules() if isinstance(module, BATCH_NORM)]
+        own = {name: buffer for name, buffer in self.method.named_buffers() if name.rpartition(".")[0] not in norms}
+        if not own:
+            return
+        hashes = torch.tensor([[_hash(buffer) for buffer in own.values()]], device=self.accelerator.device)
+        everyone = gather(hashes)
+        apart = [name for name, same in zip(own, (everyone == everyone[0]).all(0).tolist(), strict=True) if not same]
+        if apart:
+            raise Fault(
+                f"{type(self.method).__name__}'s buffer {apart[0]!r} differs between the {processes} processes after step"
+                f" {self.state.step}, so that all but one lose what they saw. Change it in after_step, from what gather"
+                " (implementations/common/method.py) puts together of all processes, or in prepare, alike on all to the last bit"
+            )
 
     # ------------------------------------------------------------------------------------------------ reading, saving
 
@@ -358,3 +383,9 @@ class Trainer:
             return False
         self.state = State(**checkpoints.restore(path, self.method, self.data.classes, self.optimizer, run=self._run()))
         return True
+
+
+def _hash(tensor: Tensor) -> int:
+    """Of a tensor's bytes, in 63 bits."""
+    content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") >> 1

@@ -1,7 +1,7 @@
 """A vision transformer run block by block, so that a paper can look at attention, choose tokens, or feed a block its own.
 
 A driver over timm's VisionTransformer: with nothing asked for it computes what timm's `forward_features` computes, by the same
-fused kernels. Only a block through whose maps gradients are to go computes its attention by hand.
+fused kernels. A block's attention is computed beside these, from its queries and keys, where a paper reads it.
 """
 
 from __future__ import annotations
@@ -152,15 +152,20 @@ class ViT(nn.Module):
             layer.p = rate
 
     def fresh_block(self) -> nn.Module:
-        """A block like the last, freshly initialised as timm does, for a paper that doesn't load its own."""
+        """A block like the last, freshly initialised, for a paper that doesn't load its own.
+
+        As the PyTorch ViT does that TransFG's and FFVT's code is built on (jeonsworld/ViT-pytorch, models/modeling.py): attention
+        as torch draws a linear layer, weights and biases within ±1/√D; the MLP's weights by Xavier's uniform rule, its biases
+        with a deviation of 1e-6.
+        """
         block = copy.deepcopy(self.blocks[-1])
         for module in block.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.LayerNorm) or type(module).__name__ == "LayerScale":
+            if hasattr(module, "reset_parameters"):
                 module.reset_parameters()
+        for layer in (one for one in block.mlp.modules() if isinstance(one, nn.Linear)):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.normal_(layer.bias, std=1e-6)
         return block.requires_grad_(True)
 
     def drop_last_block(self) -> None:

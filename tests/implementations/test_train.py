@@ -23,9 +23,11 @@ from tests.implementations.toys import (
     TOYS,
     Alternating,
     Centres,
+    CentresOfAShare,
     Coarse,
     Groups,
     SoftTree,
+    Spectral,
     Toy,
     build,
     data,
@@ -230,8 +232,7 @@ def two_processes(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("toy", TOYS)
 def test_two_processes_end_with_the_same_weights(two_processes, toy):
     ours, theirs = (torch.load(two_processes / f"{toy}-{rank}.pt", weights_only=True) for rank in (0, 1))
-    apart = {"norm.running_mean", "norm.running_var"}  # BatchNorm's statistics are each process's own within an epoch
-    assert same({k: v for k, v in ours.items() if k not in apart}, {k: v for k, v in theirs.items() if k not in apart})
+    assert same(ours, theirs)
 
 
 def test_all_processes_take_the_best_weights_once_they_are_written(two_processes):
@@ -244,11 +245,30 @@ def test_ctrl_c_in_one_process_stops_all_after_the_same_step(two_processes):
     assert checkpoints.read(two_processes / "stopped.safetensors")[0]["state"]["step"] == 20
 
 
-@pytest.mark.parametrize("toy", [SoftTree, Centres, Groups, Coarse])
+@pytest.mark.parametrize("toy", [SoftTree, Centres, Spectral, Groups, Coarse])
 def test_two_processes_are_one_process_with_the_same_batch(two_processes, toy):
     alone = trainer(build(toy))
     alone.fit()
     assert difference(torch.load(two_processes / f"{toy.__name__}-0.pt", weights_only=True), alone.method.state_dict()) < 1e-12
+
+
+def test_a_buffer_that_each_process_changes_by_its_own_images_stops_all_of_them_at_the_epochs_end(two_processes):
+    said = [(two_processes / f"CentresOfAShare-{rank}").read_text(encoding="utf-8") for rank in (0, 1)]
+    assert said[0] == said[1]
+    assert said[0].startswith("4: CentresOfAShare's buffer 'centres' differs between the 2 processes after step 4, ")
+    assert "Change it in after_step, from what gather (implementations/common/method.py) puts together" in said[0]
+
+
+def test_what_the_processes_prepare_before_the_test_has_to_be_the_same_too(two_processes):
+    for rank in (0, 1):
+        assert "PreparedApart's buffer 'centres' differs between the 2 processes after step 16, " in (two_processes / f"PreparedApart-{rank}").read_text(encoding="utf-8")
+
+
+def test_one_process_has_the_whole_batch_whether_it_gathers_or_not():
+    runs = [trainer(build(toy)) for toy in (Centres, CentresOfAShare)]
+    for run in runs:
+        run.fit()
+    assert same(*(run.method.state_dict() for run in runs))
 
 
 @pytest.mark.parametrize("toy", TOYS)

@@ -169,8 +169,25 @@ def test_a_fresh_block_has_the_lasts_shape_and_none_of_its_weights():
     fresh = vit.fresh_block()
     assert {name: p.shape for name, p in fresh.named_parameters()} == {name: p.shape for name, p in vit.blocks[-1].named_parameters()}
     assert not torch.equal(fresh.attn.qkv.weight, vit.blocks[-1].attn.qkv.weight)
-    assert 0.015 < fresh.attn.qkv.weight.std() < 0.025
     assert (fresh.norm1.bias == 0).all()
+    assert (fresh.norm1.weight == 1).all()
+
+
+@pytest.mark.parametrize(("width", "attention", "mlp"), [(768, 0.0208, 0.0228), (64, 0.0722, 0.0791)])
+def test_a_fresh_block_is_drawn_as_transfgs_and_ffvts_authors_draw_theirs(width, attention, mlp):
+    """At ViT-B's width: attention's weights and biases deviate by 1/√(3·768), the MLP's weights by √(2 / (768 + 3072))."""
+    torch.manual_seed(0)
+    vit = ViT(VisionTransformer(img_size=16, patch_size=8, embed_dim=width, depth=1, num_heads=4, num_classes=0), "tiny")
+    fresh = vit.fresh_block()
+    bound = width**-0.5
+    for layer in (fresh.attn.qkv, fresh.attn.proj):
+        assert layer.weight.std().item() == pytest.approx(attention, rel=0.03)
+        assert layer.bias.std().item() == pytest.approx(attention, rel=0.15)
+        assert 0.95 * bound < layer.weight.abs().max().item() <= bound
+    for layer in (fresh.mlp.fc1, fresh.mlp.fc2):
+        assert layer.weight.std().item() == pytest.approx(mlp, rel=0.03)
+        assert layer.weight.abs().max().item() <= 3**0.5 * mlp * 1.001  # uniform, not normal
+        assert layer.bias.std().item() == pytest.approx(1e-6, rel=0.25)
 
 
 def given(*attentions: torch.Tensor) -> list[Given]:

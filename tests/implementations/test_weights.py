@@ -81,6 +81,15 @@ def test_positions_of_another_size_are_resized(tmp_path):
     assert backbone(torch.zeros(1, 3, 64, 64)).shape == (1, 65, 64)
 
 
+def test_a_classifier_and_the_layer_before_it_are_left_out_of_a_vision_transformers_file(tmp_path):
+    state = timm.create_model("vit_tiny_patch16_224").state_dict() | {"pre_logits.fc.weight": torch.ones(192, 192)}
+    save_file(state, tmp_path / "vit.safetensors")  # what Google's first ImageNet-21k weights have
+    backbone, _ = backbones.create(wanted("vit_tiny_patch16_224"), weights.Source(file=tmp_path / "vit.safetensors"))
+    assert torch.equal(backbone.model.norm.weight, state["norm.weight"])
+    assert torch.equal(backbone.model.pos_embed[0, 0], state["pos_embed"][0, 0])
+    assert backbone.model.pos_embed.shape == (1, 17, 192)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

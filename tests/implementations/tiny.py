@@ -18,9 +18,8 @@ def build(method: type[Method], *, side: int = 64, backbone: str | None = None, 
     """The method's demo at another size, on random weights unless asked otherwise, drawn from seed 0."""
     family = backbones.family_of(backbone) if backbone else next(iter(method.demo))
     recipe = dataclasses.replace(resolve(method.recipe, method.demo[family]), **{"input_size": side} | ({"backbone": backbone} if backbone else {}) | changes)
-    wanted = backbones.Wanted.by(recipe, method.demo)
     torch.manual_seed(0)
-    return method(classes, backbones.create(wanted, Source(random=not pretrained))[0], recipe)
+    return method.from_recipe(recipe, classes, Source(random=not pretrained))[0]
 
 
 def stochastic(*shape: int, sharp: float = 1.0) -> torch.Tensor:

@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from accelerate.utils import gather
 from torch import nn
 
 from implementations.common.data import Data, Split
+from implementations.common.errors import Fault
 from implementations.common.interrupt import Interrupted
-from implementations.common.method import Classes, Method
+from implementations.common.method import Classes, Method, gather
 from implementations.common.recipes import Recipe, op
 from implementations.common.schedules import Cosine
 from implementations.common.train import Settings, Trainer
@@ -161,6 +161,8 @@ class Alternating(Toy):
 class Centres(Toy):
     """A centre a class in a buffer, set after each step to its last image's features, in the order of the whole batch."""
 
+    together = staticmethod(gather)
+
     def __init__(self, classes, backbone, recipe):
         super().__init__(classes, backbone, recipe)
         self.register_buffer("centres", torch.zeros(len(classes), 16))
@@ -176,11 +178,33 @@ class Centres(Toy):
         }
 
     def after_step(self):
-        features, labels = (gather(torch.cat(part)) for part in zip(*self.seen, strict=True))
+        features, labels = (self.together(torch.cat(part)) for part in zip(*self.seen, strict=True))
         self.seen.clear()
         last = torch.full((len(self.classes),), -1, device=labels.device)
         last = last.scatter_reduce(0, labels, torch.arange(len(labels), device=labels.device), "amax")  # a class may come twice
         self.centres[last >= 0] = features[last[last >= 0]]
+
+
+class CentresOfAShare(Centres):
+    """The wrong way: each process's centres are those of its own images."""
+
+    together = staticmethod(torch.Tensor.detach)
+
+
+class PreparedApart(Centres):
+    """The wrong way: before the test each process prepares something else."""
+
+    def prepare(self, epoch, train):
+        if epoch == self.recipe.epochs:
+            self.centres += torch.distributed.get_rank()
+
+
+class Spectral(Toy):
+    """Buffers that each forward in training changes, but by the weights alone: spectral normalisation's vectors."""
+
+    def __init__(self, classes, backbone, recipe):
+        super().__init__(classes, backbone, recipe)
+        nn.utils.parametrizations.spectral_norm(self.classifier)
 
 
 class Groups(Toy):
@@ -223,7 +247,7 @@ class Coarse(Toy):
         return {"order top-1": torch.cat(right).double().mean().item()}
 
 
-TOYS = {toy.__name__: toy for toy in (SoftTree, Alternating, Centres, Groups, Coarse)}
+TOYS = {toy.__name__: toy for toy in (SoftTree, Alternating, Centres, Spectral, Groups, Coarse)}
 
 
 def backbone(dropout: float) -> nn.Module:
@@ -284,12 +308,24 @@ def stopped(out: Path) -> int:
     return -1
 
 
+def refused(toy: type[Method]) -> str:
+    """What is said of a method whose buffers part, and after which step."""
+    run = trainer(build(toy))
+    try:
+        run.fit()
+    except Fault as fault:
+        return f"{run.state.step}: {fault}"
+    return "nothing"
+
+
 def main() -> None:
     """Under torchrun: trains every toy, and saves each process's weights."""
     out = Path(os.environ["TOYS_OUT"])
     best = best_on_validation(out)
     torch.save(best.method.state_dict(), out / f"best-{best.accelerator.process_index}.pt")
     (out / f"stopped-{best.accelerator.process_index}").write_text(str(stopped(out)), encoding="utf-8")
+    for toy in (CentresOfAShare, PreparedApart):
+        (out / f"{toy.__name__}-{best.accelerator.process_index}").write_text(refused(toy), encoding="utf-8")
     for name, toy in TOYS.items():
         one = trainer(build(toy))
         one.fit()
