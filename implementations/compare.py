@@ -137,7 +137,7 @@ def tables(comparisons: Sequence[Comparison]) -> str:
     blocks = [_side_by_side(comparison) for comparison in comparisons if comparison.methods]
     note = (
         "Intervals are of the accuracy expected over seeds and images, 95%, each for itself. A gain is claimed (*) where its"
-        f" p-value, adjusted for the {methods} methods compared (Holm), is below 0.05."
+        f" p-value, adjusted for {f'the {methods}' if methods else 'all'} methods compared (Holm), is below 0.05."
     )
     return "\n\n".join([*blocks, note, _against_time(comparisons)])
 

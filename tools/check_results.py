@@ -162,7 +162,8 @@ def _on_claim(catalog: Catalog, paper_id: str, own: Sequence[Record]) -> tuple[s
 def _named(papers: Iterable[str], runs: Runs) -> list[str]:
     for paper in papers:
         if paper not in runs.records:
-            raise Usage(f"no records of {paper!r}{nearest(paper, runs.records)}; there are some of {', '.join(runs.records)}")
+            there_are = f"there are some of {', '.join(runs.records)}" if runs.records else "no run is recorded yet"
+            raise Usage(f"no records of {paper!r}{nearest(paper, runs.records)}; {there_are}")
     return list(papers)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from implementations import compare as command
 from implementations.common import comparison, records
 from implementations.common.comparison import compare
-from implementations.common.records import file_name
-from tests.implementations.test_records import record
+from tests.run_records import keep, record
 
 LABELS = [index % 4 for index in range(400)]
 DATA = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 4, "train": 1, "validation": 1}
@@ -103,11 +104,8 @@ def test_p_values_are_adjusted_over_all_methods_of_all_backbones():
 
 @pytest.mark.usefixtures("few_are_enough")
 def test_the_tables_say_gain_interval_and_time(tmp_path, capsys):
-    for one in [*runs("pmg", 340, 342, 344), *runs("baseline", 300, 302, 304)]:
-        path = tmp_path / one.paper / file_name(one)
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(one.model_dump_json(), encoding="utf-8")
-    assert command.main(["--tables", "--records", str(tmp_path)]) == 0
+    keep(tmp_path, *runs("pmg", 340, 342, 344), *runs("baseline", 300, 302, 304))
+    assert command.main(["--tables", "--records", str(tmp_path / "implementations" / "records")]) == 0
     said = capsys.readouterr().out
     assert "finch_vit: 15 epochs of 1 images, 400 test images" in said
     assert "85.5 (" in said
@@ -120,6 +118,15 @@ def test_the_tables_say_gain_interval_and_time(tmp_path, capsys):
 def test_nothing_recorded_is_said(tmp_path, capsys):
     assert command.main(["--tables", "--records", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "no run is recorded\n"
+
+
+def test_the_baseline_alone_has_its_place_in_time_and_no_table_of_gains(tmp_path, capsys):
+    keep(tmp_path, *runs("baseline", 300, 302, 304))
+    assert command.main(["--tables", "--records", str(tmp_path / "implementations" / "records")]) == 0
+    said = capsys.readouterr().out
+    assert "adjusted for all methods compared (Holm)" in said
+    assert "gain (95%)" not in said
+    assert re.search(r"^finch_vit  baseline  15 ", said, re.MULTILINE)
 
 
 def test_every_method_is_run_on_its_backbones_and_the_baseline_under_each_of_their_budgets():

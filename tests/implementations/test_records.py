@@ -9,24 +9,7 @@ from pydantic import ValidationError
 
 from implementations.common import records
 from implementations.common.statistics import paired, wilson
-
-
-def record(labels: list[int], predictions: list[int], **changes) -> records.Record:
-    right = sum(a == b for a, b in zip(labels, predictions, strict=True))
-    fields = {
-        "paper": "transfg", "variant": None, "profile": "demo", "claim": None,
-        "dataset": {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 3, "train": 1, "validation": 1, "test": len(labels)},
-        "backbone": {"name": "finch_vit", "weights": "shipped", "sha256": "a" * 64},
-        "recipe": {}, "seed": 0, "selection": "last epoch", "epoch": 15, "trials": [],
-        "compute": {"processes": 1, "batch_per_process": 32, "images_per_loss": 32, "updates": 225, "device": "CPU", "precision": "float32", "threads": 2, "seconds": 1.0, "images_per_second": 2.0, "test_images_per_second": 4.0},
-        "outcome": {
-            "top1": right / len(labels), "interval": wilson(right, len(labels)), "predictions": records.encode(predictions), "family_top1": None,
-            "family_confusion": None, "pointing": None, "pointing_by_chance": None, "measures": {}, "best_on_test": None, "best_validation": None,
-            "parameters": 1, "flops": 1,
-        },
-        "labels": records.encode(labels), "evidence": [], "picture": None, "versions": {}, "fingerprint": None,
-    }  # fmt: skip
-    return records.Record.model_validate(fields | changes)
+from tests.run_records import record
 
 
 def test_predictions_come_back_as_they_were_and_stay_short():

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.run_records import implement_kestrel, keep, on_finches
 from tools.links import ledger
 from tools.links.model import Row
 
@@ -45,7 +46,7 @@ def swap(root: Path, old: str, new: str) -> None:
 def wait_for(address: str, text: str) -> str:
     """The page, as soon as it has the text."""
     page = "nothing"
-    for _ in range(150):
+    for _ in range(600):
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:
                 page = answer.read().decode()
@@ -61,7 +62,9 @@ def build(root: Path) -> subprocess.CompletedProcess:
     return subprocess.run([*MKDOCS, "build", "--strict"], cwd=root, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
-def test_the_build_takes_name_and_address_from_the_catalog(copy):
+def test_the_build_takes_name_address_and_pictures_from_the_catalog_and_its_records(copy):
+    implement_kestrel(copy)
+    (record,) = keep(copy, on_finches("kestrel", 0))
     done = build(copy)
     assert done.returncode == 0, done.stderr
     page = (copy / "build" / "site" / "papers" / "kestrel" / "index.html").read_text(encoding="utf-8")
@@ -69,6 +72,7 @@ def test_the_build_takes_name_and_address_from_the_catalog(copy):
     assert "Aviary</title>" in page
     assert '<meta name="citation_author" content="Ada Falk">' in page
     assert '"@type": "ScholarlyArticle"' in page
+    assert (copy / "build/site/assets/runs/kestrel.webp").read_bytes() == record.with_suffix(".webp").read_bytes()
 
 
 def test_a_hostile_title_does_nothing_on_the_built_page(copy):

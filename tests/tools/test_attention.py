@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
 
 from implementations.common import sheet
 from implementations.common.statistics import of_shares
+from tests.run_records import kept, on_finches
 from tools.catalog import ROOT, load
 from tools.pages import pictures
 from tools.pages.attention import FORMULAS, attention
@@ -17,9 +22,18 @@ from tools.render import render
 
 
 @pytest.fixture(scope="module")
-def page() -> tuple[dict, str]:
+def runs(tmp_path_factory) -> Runs:
+    """Three runs of each method of the page, TransFG's on overlapping patches, and two of its ablations."""
+    strides = {"transfg": 6}
+    methods = [on_finches(paper, seed, stride=strides.get(paper)) for paper in FORMULAS for seed in range(3)]
+    overlapping = [on_finches("baseline", seed, stride=6) for seed in range(3)]
+    ablations = [on_finches("transfg", seed, stride=6, right=40, variant=variant) for variant in ("AllPatches", "UniformRollout") for seed in range(3)]
+    return kept(tmp_path_factory.mktemp("recorded"), *methods, *overlapping, *ablations)
+
+
+@pytest.fixture(scope="module")
+def page(runs) -> tuple[dict, str]:
     catalog, _ = load(ROOT)
-    runs = read_runs(ROOT)
     return attention(catalog, runs)[2], render(catalog, runs)["attention.md"]
 
 
@@ -30,19 +44,22 @@ def test_every_implemented_transformer_has_its_formula_and_its_row(page):
     assert {row["paper"] for row in page[0]["rows"]} == set(FORMULAS)
 
 
-def test_the_title_counts_the_methods(page):
-    assert page[0]["title"] == "Attention, six ways"
-    assert "# Attention, six ways" in page[1]
+@pytest.mark.parametrize(("methods", "title"), [(6, "Attention, six ways"), (2, "Attention, two ways"), (1, "Attention")])
+def test_the_title_counts_the_methods(runs, methods, title):
+    catalog, _ = load(ROOT)
+    few = Runs(runs.root, {paper: runs.records[paper] for paper in list(FORMULAS)[: methods + 1]})
+    assert f"\n# {title}\n" in render(catalog, few)["attention.md"]
 
 
-def test_every_image_has_a_place_of_each_methods_picture_with_what_it_said(page):
+def test_every_image_has_a_place_of_each_methods_picture_with_what_it_said(runs, page):
     data, html = page
     assert len(data["places"]) == sheet.SHOWN
     for place in data["places"]:
         assert [method["name"] for method in place["methods"]].count("Baseline") == 2  # with and without overlapping patches
         assert len(place["methods"]) == len(data["rows"])
     assert html.count('role="img"') == sheet.SHOWN * (1 + len(data["rows"]))
-    _, record = read_runs(ROOT).picture("transfg")
+    _, record = runs.picture("transfg")
+    assert {seen.predicted == seen.label for seen in record.evidence} == {True, False}
     for place, (shown, seen) in enumerate(zip(data["places"], record.evidence, strict=True)):
         (transfg,) = [method for method in shown["methods"] if method["name"] == "TransFG"]
         assert (transfg["said"], transfg["right"]) == (seen.predicted, seen.predicted == seen.label == shown["species"])
@@ -52,10 +69,11 @@ def test_every_image_has_a_place_of_each_methods_picture_with_what_it_said(page)
     assert "\n\n" not in html.split('<figure class="ways">', 1)[1].split("</figure>", 1)[0]
 
 
-def test_every_picture_that_the_page_shows_is_written_beside_it(page):
+def test_every_picture_that_the_page_shows_is_written_beside_it(runs, page):
     catalog, _ = load(ROOT)
     shown = set(re.findall(r"url\(\.\./(assets/runs/[^)]+)\)", page[1]))
-    assert shown <= set(pictures(catalog, read_runs(ROOT)))
+    assert len(shown) == len(page[0]["rows"])
+    assert shown <= set(pictures(catalog, runs))
 
 
 def test_how_often_a_method_looks_at_the_telling_part_is_its_runs_mean_with_an_interval_around_it(page):
@@ -69,14 +87,25 @@ def test_an_ablation_stands_in_its_methods_row_with_its_difference(page):
     assert [one["label"] for one in row["ablations"]] == ["AllPatches", "UniformRollout"]
 
 
-def test_without_records_the_page_says_so():
+@pytest.mark.parametrize("recorded", [[], ["baseline"]])
+def test_before_a_method_is_recorded_the_page_says_so_and_has_no_table(runs, recorded):
     catalog, _ = load(ROOT)
-    assert "Nothing is recorded yet." in render(catalog, Runs())["attention.md"]
+    html = render(catalog, Runs(runs.root, {paper: runs.records[paper] for paper in recorded}))["attention.md"]
+    assert "No method is recorded yet." in html
+    assert "<table" not in html
+    assert "ways" not in html
 
 
-def test_a_method_without_runs_is_not_shown():
+def test_runs_without_eight_images_have_their_row_and_no_place(tmp_path):
     catalog, _ = load(ROOT)
-    runs = read_runs(ROOT)
+    html = render(catalog, kept(tmp_path, *(on_finches(paper, 0, evidence=[]) for paper in ("baseline", "ffvt"))))["attention.md"]
+    assert html.count("<tr") == 3
+    assert "No method is recorded yet." not in html
+    assert "On the same images" not in html
+
+
+def test_a_method_without_runs_is_not_shown(runs):
+    catalog, _ = load(ROOT)
     fewer = Runs(runs.root, {paper: [] if paper == "transfg" else records for paper, records in runs.records.items()}, None)
     assert "transfg" not in {row["paper"] for row in attention(catalog, fewer)[2]["rows"]}
 
@@ -88,18 +117,46 @@ def test_pointing_accuracy_has_the_images_and_the_runs_part():
     assert spread.high - 0.5 == pytest.approx(2.228 * 0.01, abs=1e-3)
 
 
-def test_the_same_images_stand_at_the_same_places_of_every_methods_picture():
+def images_of(sheets: list[tuple[Path, int]]) -> list[list[np.ndarray]]:
+    """The test images that each picture shows, in order of their places; a picture is given with how many it has."""
     from PIL import Image
 
+    found = []
+    for path, count in sheets:
+        with Image.open(path) as picture:
+            assert picture.size == sheet.size(count)
+            corners = [sheet.corner(place) for place in range(count)]
+            found.append([np.asarray(picture.convert("RGB").crop((x, y, x + sheet.CELL, y + sheet.CELL)), int) for x, y in corners])
+    return found
+
+
+def are_the_same(sheets: list[list[np.ndarray]]) -> bool:
+    """Whether the pictures show the same at each place, what was chosen in them and lost bits apart, and not the same at all places."""
+    alike = all(np.median(abs(one - two)) <= 6 for other in sheets[1:] for one, two in zip(sheets[0], other, strict=True))
+    return alike and bool(np.median(abs(sheets[0][0] - sheets[0][1])) > 20)
+
+
+def test_the_same_images_stand_at_the_same_places_of_every_methods_picture(tmp_path):
+    from implementations.baseline import Baseline
+    from implementations.common import picture
+    from implementations.common.data import Split
+    from implementations.transfg import TransFG
+    from tests.implementations.tiny import build
+
+    colours = torch.rand(sheet.SHOWN, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    pixels = (F.interpolate(colours, size=96, mode="bilinear") * 255).to(torch.uint8)
+    split = Split([index // 2 for index in range(sheet.SHOWN)], pixels.__getitem__)
+    for name, kind, shown in (("one", Baseline, split), ("two", TransFG, split), ("other", Baseline, Split(split.labels, pixels.flip(0).__getitem__))):
+        method = build(kind, side=96, backbone="finch_vit")
+        seen = picture.look(method, shown, Accelerator(cpu=True))
+        picture.write(tmp_path / f"{name}.webp", picture.draw(*seen, method.classes))
+    one, two, other = images_of([(tmp_path / f"{name}.webp", sheet.SHOWN) for name in ("one", "two", "other")])
+    assert are_the_same([one, two])
+    assert not are_the_same([one, other])
+
+
+def test_the_committed_pictures_show_the_same_images():
     records = read_runs(ROOT).records
-    drawn = [one for paper in FORMULAS for one in records[paper] if one[1].seed == 0 and one[1].backbone.name == "finch_vit" and one[1].label is None]
-    assert len(drawn) == len(FORMULAS) + 1
-    sheets = []
-    for path, record in drawn:
-        with Image.open(path.with_name(record.picture)) as picture:
-            assert picture.size == sheet.size(len(record.evidence))
-            corners = [sheet.corner(place) for place in range(len(record.evidence))]
-            sheets.append([np.asarray(picture.convert("RGB").crop((x, y, x + sheet.CELL, y + sheet.CELL)), int) for x, y in corners])
-    for other in sheets[1:]:
-        assert all(np.median(abs(one - two)) <= 6 for one, two in zip(sheets[0], other, strict=True))  # frames apart, and lossy
-    assert np.median(abs(sheets[0][0] - sheets[0][1])) > 20
+    drawn = [one for paper in FORMULAS for one in records.get(paper, ()) if one[1].seed == 0 and one[1].backbone.name == "finch_vit" and one[1].label is None]
+    sheets = images_of([(path.with_name(record.picture), len(record.evidence)) for path, record in drawn])
+    assert not sheets or are_the_same(sheets)

@@ -8,17 +8,24 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
+from accelerate import Accelerator
 
-from implementations.common import records
+from implementations.common import finches, harness, picture, records
+from implementations.common.data import Data, Split
 from implementations.common.errors import Fault
-from tools import check_results, rerun, verdicts
+from implementations.common.recording import Told, record_of
+from implementations.common.run import build, method_of, recipe_for
+from implementations.common.train import Settings, Trainer
+from implementations.common.weights import Source
+from tests.implementations.tiny import FOUR
+from tests.run_records import FINCHES, on_finches, record
+from tools import check_results, recheck, rerun, verdicts
 from tools.catalog import ROOT, load
-from tools.pages.records import Runs, read_runs
-from tools.recheck import undeclared
+from tools.pages.records import Runs
 from tools.verdicts import MEANINGS
 
 SEED0 = "implementations/records/api-net/synthetic-finches-demo-finch_resnet-seed0.json"
@@ -26,7 +33,31 @@ API_NET, COMMON = "implementations/api_net.py", "implementations/common"
 HARNESS = "implementations/records/harness.json"
 
 
-def copy(root: Path) -> Path:
+def untrained(root: Path, paper: str, backbone: str) -> Path:
+    """Writes a record of a method's demo before its first step, on 32 random images: all that the check reads is in it."""
+    pixels = torch.randint(0, 256, (32, 3, 96, 96), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split = Split([index // 8 for index in range(32)], pixels.__getitem__, torch.tensor([[8.0, 8.0, 24.0, 24.0]] * 32))
+    recipe = recipe_for(method_of(paper), profile="demo", backbone=backbone, changes=[], folder=False)
+    method, loaded = build(method_of(paper), recipe, FOUR, Source(), seed=0)
+    trainer = Trainer(method, Data("synthetic-finches", FOUR, split, split, split, "0" * 32), Accelerator(cpu=True), Settings(seed=0))
+    made, images = record_of(trainer, loaded, Told(profile="demo", threads=1, folder=root, changes=[]))
+    path = root / "implementations" / "records" / paper / records.file_name(made)
+    path.parent.mkdir(parents=True)
+    path.write_text(records.to_text(made), encoding="utf-8")
+    picture.write(path.with_suffix(".webp"), picture.draw(made.evidence, images, FOUR))
+    return path
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory) -> Path:
+    """A root with what the code of today leaves as evidence: a record of API-Net, and what the harness does."""
+    root = tmp_path_factory.mktemp("evidence")
+    assert untrained(root, "api-net", "finch_resnet") == root / SEED0
+    harness.keep(root / HARNESS, harness.compute())
+    return root
+
+
+def copy(root: Path, evidence: Path) -> Path:
     """A repository with all code, one paper's entry, and one record of it."""
     for folder in ("implementations", "tools"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("records", "__pycache__"))
@@ -36,10 +67,7 @@ def copy(root: Path) -> Path:
         text = entry.read_text(encoding="utf-8")
         if entry.stem != "api-net":
             entry.write_text(re.sub(r"^implementation:\n(?:  .*\n)+", "", text, flags=re.MULTILINE), encoding="utf-8")
-    (root / SEED0).parent.mkdir(parents=True)
-    for suffix in (".json", ".webp"):
-        shutil.copy((ROOT / SEED0).with_suffix(suffix), (root / SEED0).with_suffix(suffix))
-    shutil.copy(ROOT / HARNESS, root / HARNESS)
+    shutil.copytree(evidence, root, dirs_exist_ok=True)
     return root
 
 
@@ -85,25 +113,13 @@ CODE = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def checked(tmp_path_factory) -> dict[str, tuple[int, str]]:
-    """What the command says of each change, two at a time."""
-    copies = tmp_path_factory.mktemp("copies")  # before the threads: making the first folder of a run is no atomic thing
-
-    def one(name: str) -> tuple[str, tuple[int, str]]:
-        root = copy(copies / name)
-        for change in CODE[name][0]:
-            replaced(root, *change)
-        return name, check(root)
-
-    with ThreadPoolExecutor(2) as pool:
-        return dict(pool.map(one, CODE))
-
-
 @pytest.mark.parametrize("name", CODE)
-def test_a_change_of_what_the_code_computes_is_named_and_nothing_else_is(checked, name):
-    code, said = checked[name]
-    expected = CODE[name][1]
+def test_a_change_of_what_the_code_computes_is_named_and_nothing_else_is(tmp_path, evidence, name):
+    changes, expected = CODE[name]
+    root = copy(tmp_path / "repository", evidence)
+    for change in changes:
+        replaced(root, *change)
+    code, said = check(root)
     assert code == (1 if expected else 0), said
     for message in expected:
         assert f"::error file={SEED0},line=1::{SEED0}: stale: " in said
@@ -113,22 +129,33 @@ def test_a_change_of_what_the_code_computes_is_named_and_nothing_else_is(checked
 
 # --------------------------------------------------------------------------------------------- changed records and catalog
 
+KNOWN = next(iter(finches.KNOWN))
+"""Numbers of training, validation and test images whose pixels are known."""
+
+
+def of_known_images(fingerprint: str) -> records.Record:
+    """A record of as many images, which says that they have these pixels."""
+    train, validation, test = KNOWN
+    one = record([0] * test, [0] * test)
+    return one.model_copy(update={"dataset": one.dataset.model_copy(update={"train": train, "validation": validation, "fingerprint": fingerprint})})
+
+
 RECORD = {
     "accuracy": (lambda data: data["outcome"].update(top1=0.9), "contradicts itself: top-1 is 0.900000, but"),
-    "predictions": (lambda data: data["outcome"].update(predictions=records.encode([0] * 3840)), "but 120 of its 3840 predictions are right"),
+    "predictions": (lambda data: data["outcome"].update(predictions=records.encode([1] * 8 + [0] * 24)), "but 0 of its 32 predictions are right"),
     "interval": (lambda data: data["outcome"].update(interval=[0.7, 0.9]), "the interval (0.7, 0.9) isn't that of"),
-    "dataset": (lambda data: data["dataset"].update(fingerprint="0" * 32), f"stale: dataset.fingerprint: {'0' * 32} then, d9b8b6748d20ec656d72c4e64487a70a now"),
+    "dataset": (lambda data: data.update(of_known_images("0" * 32).model_dump(include={"dataset", "outcome", "labels"})), f"stale: dataset.fingerprint: {'0' * 32} then, {finches.KNOWN[KNOWN]} now"),
     "seed": (lambda data: data.update(seed=7), "its seal isn't that of its content"),
     "claim": (lambda data: data["claim"].update(value=99.9), "stale: claim: {'dataset': 'cub-200-2011', 'metric': 'top-1', 'value': 99.9,"),
     "weights": (lambda data: data["backbone"].update(sha256="0" * 64), "stale: backbone.sha256: 0000000000000000… then"),
-    "variant": (lambda data: data.update(variant="Gone", variant_file="tests/implementations/test_api_net.py"), "stale: the code can't do such a run any more: "),
+    "variant": (lambda data: data.update(variant="Gone", variant_file="implementations/api_net.py"), "stale: the code can't do such a run any more: "),
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory) -> str:
+def broken(tmp_path_factory, evidence) -> str:
     """What the command says where each record is broken in one way, and the catalog's value is another."""
-    root = copy(tmp_path_factory.mktemp("broken") / "repository")
+    root = copy(tmp_path_factory.mktemp("broken") / "repository", evidence)
     for name, (change, _) in RECORD.items():
         data = json.loads((root / SEED0).read_text(encoding="utf-8"))
         change(data)
@@ -150,14 +177,19 @@ def test_another_value_in_the_catalog_than_in_the_file_is_named(broken):
     assert f"::error file={API_NET},line=1::{API_NET}: its claim isn't the catalog's: value: 90.0 in the file, 90.1 in the catalog" in broken
 
 
-def test_a_note_may_be_added_to_a_record_later():
-    record = records.read(ROOT / SEED0)
-    assert verdicts.contradictions(record) == []
-    assert verdicts.contradictions(record.model_copy(update={"note": "found out later"})) == []
+def test_images_whose_pixels_are_known_have_these():
+    assert recheck._images(of_known_images(finches.KNOWN[KNOWN])) == []
+    assert recheck._images(of_known_images("0" * 32)) != []
+
+
+def test_a_note_may_be_added_to_a_record_later(evidence):
+    made = records.read(evidence / SEED0)
+    assert verdicts.contradictions(made) == []
+    assert verdicts.contradictions(made.model_copy(update={"note": "found out later"})) == []
 
 
 def test_a_field_that_only_one_side_claims_is_a_difference():
-    assert undeclared("api-net", {"dataset": "cub-200-2011", "metric": "top-1", "value": 90.0}) == "backbone: densenet-161 in the file, nothing in the catalog"
+    assert recheck.undeclared("api-net", {"dataset": "cub-200-2011", "metric": "top-1", "value": 90.0}) == "backbone: densenet-161 in the file, nothing in the catalog"
 
 
 # --------------------------------------------------------------------------------------------------------------- the verdict
@@ -169,13 +201,10 @@ DENSENET = {"name": "densenet161.tv_in1k", "weights": "timm/densenet161.tv_in1k/
 
 def on_cub(seed: int, top1: float, *, input_size: int = 448, **backbone) -> records.Record:
     """A run of API-Net as its paper made it, that was right on this share of the test images of CUB-200-2011."""
-    data = records.read(ROOT / SEED0).model_dump()
     labels = [index % 200 for index in range(5794)]
     guesses = [label if index < top1 * 5794 else (label + 1) % 200 for index, label in enumerate(labels)]
-    data |= {"seed": seed, "dataset": ON_CUB, "profile": "paper", "backbone": DENSENET | backbone, "labels": records.encode(labels)}
-    data["recipe"] |= {"input_size": input_size}
-    data["outcome"] |= {"top1": top1, "predictions": records.encode(guesses)}
-    return records.Record.model_validate(data)
+    fields = {"paper": "api-net", "seed": seed, "profile": "paper", "dataset": ON_CUB, "backbone": DENSENET | backbone, "recipe": {"input_size": input_size}}
+    return record(labels, guesses, **fields, outcome={"top1": top1})
 
 
 @pytest.mark.parametrize(
@@ -207,11 +236,23 @@ def test_every_verdict_is_explained(capsys, verdict):
     assert capsys.readouterr().out.startswith(f"{verdict}\n")
 
 
-def test_an_unknown_verdict_or_paper_is_wrong_usage_and_the_nearest_is_named(capsys):
+def test_an_unknown_verdict_or_paper_is_wrong_usage_and_the_nearest_is_named(tmp_path, evidence, capsys):
     assert check_results.main(["--explain", "stail"]) == 2
     assert 'no verdict "stail"; did you mean "stale"?' in capsys.readouterr().err
-    assert check_results.main(["--rerun", "api-nets"]) == 2
+    root = copy(tmp_path / "repository", evidence)
+    assert check_results.main(["--root", str(root), "--rerun", "api-nets"]) == 2
     assert "no records of 'api-nets'; did you mean \"api-net\"?" in capsys.readouterr().err
+
+
+def test_before_a_run_is_recorded_there_is_nothing_to_hold_and_the_claims_are_unmeasured(tmp_path, evidence, capsys):
+    root = copy(tmp_path / "repository", evidence)
+    shutil.rmtree((root / SEED0).parent)
+    assert check_results.main(["--root", str(root)]) == 0
+    assert capsys.readouterr().out == "api-net: unmeasured: no run of it is recorded\n0 of 0 records are what the code computes today.\n"
+    assert check_results.main(["--root", str(root), "--rerun"]) == 0
+    assert capsys.readouterr().out == "nothing to run again\n"
+    assert check_results.main(["--root", str(root), "--refresh", "api-net"]) == 2
+    assert "no records of 'api-net'; no run is recorded yet" in capsys.readouterr().err
 
 
 def test_verdicts_are_read_back_only_for_what_they_were_found_from(tmp_path):
@@ -225,8 +266,8 @@ def test_verdicts_are_read_back_only_for_what_they_were_found_from(tmp_path):
     assert verdicts.read(path, "k") is None
 
 
-def test_the_key_follows_code_records_and_claims(tmp_path):
-    root = copy(tmp_path / "repository")
+def test_the_key_follows_code_records_and_claims(tmp_path, evidence):
+    root = copy(tmp_path / "repository", evidence)
     before = verdicts.key_of(root)
     assert verdicts.key_of(root) == before
     files = (API_NET, f"{COMMON}/vit.py", SEED0, HARNESS, "catalog/papers/api-net.yaml", "catalog/datasets/cub-200-2011.yaml", "implementations/weights/finch_vit.json")
@@ -246,11 +287,10 @@ def test_the_key_follows_code_records_and_claims(tmp_path):
 def short(tmp_path_factory) -> records.Record:
     """A record of one epoch of the baseline, on one thread."""
     into = tmp_path_factory.mktemp("records")
-    template = next(record for _, record in read_runs(ROOT).records["baseline"] if record.backbone.name == "finch_resnet")
-    template = template.model_copy(update={"changes": ["epochs=1"], "seed": 0})
-    rerun._run(rerun.command_of(template, into, images=4), ROOT)
-    ((_, record),) = records.read_all(into / "baseline")
-    return record
+    like = on_finches("baseline", 0, dataset=FINCHES | {"validation": 32}, changes=["epochs=1"], backbone={"name": "finch_resnet", "weights": "shipped", "sha256": "a" * 64}, compute={"threads": 1})
+    rerun._run(rerun.command_of(like, into, images=4), ROOT)
+    ((_, made),) = records.read_all(into / "baseline")
+    return made
 
 
 def test_run_again_on_the_same_threads_it_says_the_same_of_every_image(short):
@@ -327,17 +367,17 @@ def test_an_unknown_commit_is_named(commit):
     assert not list(ROOT.glob("written*"))
 
 
-def test_old_beside_new_is_the_record_as_it_was_at_the_commit(tmp_path):
+def test_old_beside_new_is_the_record_as_it_was_at_the_commit(tmp_path, evidence):
     def git(*arguments: str) -> None:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.example", *arguments], cwd=tmp_path, check=True, capture_output=True)
 
     path = tmp_path / "record.json"
-    record = records.read(ROOT / SEED0)
+    made = records.read(evidence / SEED0)
     git("init", "-q")
-    path.write_text(records.to_text(record), encoding="utf-8")
+    path.write_text(records.to_text(made), encoding="utf-8")
     git("add", ".")
     git("commit", "-qm", "old")
-    path.write_text(records.to_text(record.model_copy(update={"seed": 5})), encoding="utf-8")
+    path.write_text(records.to_text(made.model_copy(update={"seed": 5})), encoding="utf-8")
     git("commit", "-qam", "new")
     assert rerun.as_of(tmp_path, "HEAD", path).seed == 5
     assert rerun.as_of(tmp_path, "HEAD~", path).seed == 0
@@ -360,9 +400,9 @@ def test_options_that_cant_be_meant_are_wrong_usage(arguments, said, capsys):
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("match", 0), ("below", 1)])
-def test_a_rerun_that_comes_out_otherwise_fails(monkeypatch, capsys, verdict, code):
+def test_a_rerun_that_comes_out_otherwise_fails(tmp_path, evidence, monkeypatch, capsys, verdict, code):
     monkeypatch.setattr(rerun, "rerun", lambda root, record, committed, wanted: rerun.Rerun(record.paper, verdict, 0.7, 0.6, "so it is"))
-    assert check_results.main(["--rerun", "api-net", "--format", "github"]) == code
+    assert check_results.main(["--root", str(copy(tmp_path / "repository", evidence)), "--rerun", "api-net", "--format", "github"]) == code
     assert capsys.readouterr().out.strip() == ("::error title=api-net::api-net: below: 70.0 recorded, 60.0 now; so it is" if code else "")
 
 
@@ -387,9 +427,9 @@ print(any(moved), fingerprint.differences(record.fingerprint, now))
 """
 
 
-def test_a_record_holds_on_a_cpu_that_draws_initial_weights_otherwise():
+def test_a_record_holds_on_a_cpu_that_draws_initial_weights_otherwise(tmp_path):
     """Without vector instructions, PyTorch's float32 functions round otherwise; so do those of another CPU's."""
-    path = ROOT / "implementations/records/baseline/synthetic-finches-demo-finch_vit-seed0.json"
+    path = untrained(tmp_path, "baseline", "finch_vit")
     env = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
     run = subprocess.run([sys.executable, "-c", ELSEWHERE, str(path)], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert run.stdout == "True []\n", run.stderr

@@ -21,11 +21,12 @@ import pytest
 import yaml
 from bibtexparser.middlewares import LatexDecodingMiddleware, SeparateCoAuthors
 
+from tests.run_records import kept, on_finches
 from tools import exports, json_schema
 from tools.bibtex import citation_keys, key
 from tools.catalog import ROOT, Catalog, load
 from tools.exports import database, feed, table
-from tools.pages.records import Runs, read_runs
+from tools.pages.records import Runs
 from tools.render import render
 from tools.schema import KINDS
 
@@ -33,9 +34,10 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 @pytest.fixture(scope="module")
-def real() -> tuple[Catalog, Runs, dict[str, str | bytes]]:
-    """The real catalog, our runs, and what is exported of them."""
-    catalog, runs = load()[0], read_runs(ROOT)
+def real(tmp_path_factory) -> tuple[Catalog, Runs, dict[str, str | bytes]]:
+    """The real catalog, runs of two of its implementations and of the baseline, and what is exported of them."""
+    made = [on_finches(paper, seed) for paper in ("baseline", "pmg", "transfg") for seed in range(3)]
+    catalog, runs = load()[0], kept(tmp_path_factory.mktemp("recorded"), *made, on_finches("transfg", 0, variant="AllPatches"))
     return catalog, runs, exports.files(catalog, runs)
 
 
@@ -122,7 +124,7 @@ def test_the_database_has_a_row_for_everything(real):
         "claims": sum(len(paper.results or ()) for paper in papers),
     }
     assert {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in expected} == expected
-    assert expected["runs"] > 50
+    assert expected["runs"] == 10
 
 
 def test_the_database_says_all_that_an_entry_says_of_a_claim(exported_after):
@@ -166,6 +168,14 @@ def test_our_own_runs_and_how_far_they_carried_a_paper_are_told_apart_from_claim
     assert (carried["transfg"], carried["cal"]) == ("demo-checked", "none")
     assert json.loads(files["catalog.json"])["papers"]["transfg"]["carried"] == "demo-checked"
     assert connection.execute("SELECT carried FROM papers WHERE id = 'transfg'").fetchone() == ("demo-checked",)
+
+
+@pytest.mark.parametrize("recorded", [[], ["baseline"]])
+def test_before_a_method_is_recorded_every_export_says_that_nothing_was_carried(real, recorded):
+    catalog, runs, _ = real
+    files = exports.files(catalog, Runs(runs.root, {paper: runs.records[paper] for paper in recorded}))
+    assert {row["carried"] for row in csv.DictReader(io.StringIO(files["results.csv"]))} == {"none"}
+    assert opened(files["catalog.sqlite"]).execute("SELECT DISTINCT paper FROM runs").fetchall() == [(paper,) for paper in recorded]
 
 
 def test_a_contested_claim_is_no_sourced_one_and_says_why(tree):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.run_records import implement_kestrel, keep, on_finches
 from tools.catalog import Catalog, load
 from tools.pages.addresses import address, relative
 from tools.render import main, render
@@ -275,6 +276,8 @@ def test_the_docs_folder_is_written_as_a_whole(tree, tmp_path):
 
 @pytest.mark.parametrize("generator", ["mkdocs", "zensical"])
 def test_either_generator_builds_what_is_written_without_the_hook(tree, tmp_path, generator):
+    implement_kestrel(tree)
+    (record,) = keep(tree, on_finches("kestrel", 0))
     main(["--root", str(tree), "--out", str(tmp_path / "docs")])
     command = [str(Path(sys.executable).with_name(generator)), "build", "--strict", "--config-file", str(tmp_path / "mkdocs.yml")]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
@@ -286,6 +289,7 @@ def test_either_generator_builds_what_is_written_without_the_hook(tree, tmp_path
     assert '<link rel="canonical" href="https://aviary.example/papers/kestrel/">' in page
     assert "https://code.example/aviary" in page.split("<footer")[1]
     assert "Hovering Attention" in page
+    assert (tmp_path / "site/assets/runs/kestrel.webp").read_bytes() == record.with_suffix(".webp").read_bytes()
     redirect = "papers/siskin-net/index.html"
     assert (tmp_path / "site" / redirect).read_bytes() == (tmp_path / "docs" / redirect).read_bytes()
 

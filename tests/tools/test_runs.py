@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from implementations.common.records import Record, Trial, encode, file_name
-from implementations.common.statistics import wilson
+from implementations.common.records import Record, Trial, file_name
+from tests.run_records import FINCHES as DRAWN
+from tests.run_records import implement_kestrel, keep, kept
+from tests.run_records import record as made
 from tools import verdicts
 from tools.catalog import ROOT, load
-from tools.check_catalog import main as check_catalog
 from tools.pages.records import read_runs
-from tools.pages.runs import label_box, plot
+from tools.pages.runs import Plot, label_box, plot
 from tools.render import main, render, write_docs
 from tools.verdicts import Finding, PaperVerdict, RecordState, Verdicts
 
@@ -25,44 +26,23 @@ LABELS = [0, 0, 1, 1]
 
 
 def record(paper: str, seed: int, predictions: list[int], **changes) -> Record:
-    right = sum(a == b for a, b in zip(LABELS, predictions, strict=True))
-    outcome = {
-        "top1": right / 4, "interval": wilson(right, 4), "predictions": encode(predictions), "family_top1": None, "family_confusion": None,
-        "pointing": 0.5, "pointing_by_chance": 0.1, "measures": {}, "best_on_test": None, "best_validation": None, "parameters": 1500000, "flops": 2500000,
-    }  # fmt: skip
+    """A run on the invented catalog's dataset, with a picture of one image."""
     fields = {
-        "paper": paper, "variant": None, "profile": "demo", "claim": None,
+        "paper": paper, "seed": seed, "picture": f"{paper}-{seed}.webp", "recipe": {"epochs": 15},
         "dataset": {"name": "feathers", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4},
-        "backbone": {"name": "finch_vit", "weights": "shipped with Finch", "sha256": "a" * 64}, "recipe": {"epochs": 15}, "seed": seed,
-        "selection": "last epoch", "epoch": 15, "trials": [Trial(change="as it stands <b>", backbone="finch_vit", seed=0, validation_top1=0.5, validation_images=4)],
-        "compute": {"processes": 1, "batch_per_process": 32, "images_per_loss": 32, "updates": 225, "device": "CPU", "precision": "float32", "threads": 1, "seconds": 1.0, "images_per_second": 99.6, "test_images_per_second": 200.0},
-        "outcome": outcome, "labels": encode(LABELS), "picture": f"{paper}-{seed}.webp", "versions": {}, "fingerprint": None,
+        "backbone": {"name": "finch_vit", "weights": "shipped with Finch", "sha256": "a" * 64},
+        "trials": [Trial(change="as it stands <b>", backbone="finch_vit", seed=0, validation_top1=0.5, validation_images=4)],
+        "outcome": {"pointing": 0.5, "pointing_by_chance": 0.1, "parameters": 1500000, "flops": 2500000},
         "evidence": [{"index": 0, "label": 0, "predicted": 0, "box": None, "height": 1, "width": 1, "map": base64.b64encode(b"1").decode()}],
     }  # fmt: skip
-    return Record.model_validate(fields | changes)
+    return made(LABELS, predictions, **fields | changes)
 
 
 @pytest.fixture
 def implemented(tree: Path) -> Path:
     """The invented catalog, one paper of it implemented."""
-    entry = tree / "catalog" / "papers" / "kestrel.yaml"
-    text = entry.read_text(encoding="utf-8")
-    if "implementation:" not in text:
-        value, backbone = re.search(r"value: ([\d.]+)", text)[1], re.search(r"backbone: ([\w-]+)", text)[1]
-        claim = f"implementation:\n  file: implementations/kestrel.py\n  claim: {{dataset: feathers, metric: top-1, value: {value}, backbone: {backbone}}}\n"
-        entry.write_text(text.replace("added:", f"{claim}added:"), encoding="utf-8")
-    (tree / "implementations").mkdir(exist_ok=True)
-    (tree / "implementations" / "kestrel.py").write_text('"""A <script> of a kestrel."""\n\nfeathers = 1\n', encoding="utf-8")
-    assert check_catalog(["--fix", "--root", str(tree)]) == 0
+    implement_kestrel(tree)
     return tree
-
-
-def keep(tree: Path, *records: Record) -> None:
-    for one in records:
-        folder = tree / "implementations" / "records" / one.paper
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / file_name(one)).write_text(one.model_dump_json(), encoding="utf-8")
-        (folder / one.picture).write_bytes(f"picture of {one.paper} {one.seed}".encode())
 
 
 def page(tree: Path, name: str = "papers/kestrel.md") -> str:
@@ -113,11 +93,10 @@ def test_ablations_are_their_own_table_with_the_difference_to_the_method(impleme
 
 
 def test_how_it_was_run_is_told_of_the_method_and_not_of_its_ablation(implemented):
-    slow, fast = (record("kestrel", 0, [0, 0, 1, 1]).compute.model_dump() | {"images_per_second": speed} for speed in (29, 65))
     keep(
         implemented,
-        record("kestrel", 0, [0, 0, 1, 1], variant="NoFeathers", compute=fast),
-        record("kestrel", 0, [0, 0, 1, 1], compute=slow),
+        record("kestrel", 0, [0, 0, 1, 1], variant="NoFeathers", compute={"images_per_second": 65}),
+        record("kestrel", 0, [0, 0, 1, 1], compute={"images_per_second": 29}),
     )
     html = page(implemented)
     assert "29 images/s" in html
@@ -134,6 +113,7 @@ def test_a_paper_without_runs_says_so_and_shows_source_and_command(implemented):
     html = page(implemented)
     assert carried(html) == "none"
     assert "no run yet" in html
+    assert "These runs" not in html
     assert "make demo PAPER=kestrel" in html
     assert "A &lt;script&gt; of a kestrel" in html
     source = html.split("<details class=\"source\">", 1)[1].split("</details>", 1)[0]
@@ -194,17 +174,35 @@ def test_a_record_that_the_check_found_wrong_carries_nothing_and_without_a_check
     assert "Not rechecked in this build." in page(implemented, "checks.md") or "not rechecked in this build" in page(implemented, "checks.md")
 
 
+def misplaced(drawn: Plot) -> list[str]:
+    """The names that leave a plot, or lie on one before them."""
+    boxes = [label_box(point, (point["label"]["x"] - point["x"], point["label"]["y"] - point["y"], point["label"]["anchor"])) for point in drawn.points]
+    return [
+        drawn.points[index]["name"]
+        for index, (left, top, right, bottom) in enumerate(boxes)
+        if left < 0 or right > drawn.width or any(left < b[2] and b[0] < right and top < b[3] and b[1] < bottom for b in boxes[:index])
+    ]
+
+
+CROWDED = [("baseline", 2772, 97.3), ("aftrans", 2546, 123.0), ("dcal", 2544, 125.1), ("ffvt", 2297, 54.0), ("rams-trans", 2746, 126.4), ("tpskg", 2400, 128.2), ("transfg", 2727, 103.7)]
+"""Of runs that lie close together: right answers of 3,840, and seconds of training."""
+
+
+def test_no_name_on_a_crowded_plot_lies_on_another(tmp_path):
+    labels = [index % 32 for index in range(3840)]
+    runs = [
+        made(labels, [(label + (index * 7 % 3840 >= right)) % 32 for index, label in enumerate(labels)], paper=paper, picture=f"{paper}.webp", dataset=DRAWN | {"test": 3840}, compute={"seconds": seconds})
+        for paper, right, seconds in CROWDED
+    ]
+    drawn = plot(load(ROOT)[0], kept(tmp_path, *runs), "synthetic-finches", "finch_vit")
+    assert [point["seconds"] for point in drawn.points] == [seconds for *_, seconds in CROWDED]
+    assert misplaced(drawn) == []
+
+
 @pytest.mark.parametrize("backbone", ["finch_resnet", "finch_vit"])
-def test_no_name_on_the_committed_plots_lies_on_another(backbone):
-    catalog, _ = load(ROOT)
-    points = plot(catalog, read_runs(ROOT), "synthetic-finches", backbone).points
-    boxes = [label_box(point, (point["label"]["x"] - point["x"], point["label"]["y"] - point["y"], point["label"]["anchor"])) for point in points]
-    assert len(boxes) > 3
-    for index, (left, top, right, bottom) in enumerate(boxes):
-        assert left >= 0
-        assert right <= 640
-        for other in boxes[:index]:
-            assert not (left < other[2] and other[0] < right and top < other[3] and other[1] < bottom)
+def test_no_name_on_a_committed_plot_lies_on_another(backbone):
+    drawn = plot(load(ROOT)[0], read_runs(ROOT), "synthetic-finches", backbone)
+    assert drawn is None or misplaced(drawn) == []
 
 
 def test_a_paper_whose_values_nobody_knows_is_implemented_without_a_claim(tree):
@@ -226,6 +224,21 @@ def test_the_checks_page_has_a_row_a_paper_with_verdict_and_both_levels(implemen
     (row,) = cells(html, "Verdicts on implemented papers")
     assert row == ["Kestrel 2021", "91.7 on Feathers", "sourced", "demo-checked", "not rechecked in this build"]
     assert cells(html, "Run records") == [["kestrel", "1", "not rechecked", "", ""]]
+
+
+@pytest.mark.parametrize("recorded", [[], ["baseline"]])
+def test_before_a_method_is_recorded_no_page_has_an_empty_table_and_each_says_what_is_missing(implemented, recorded):
+    keep(implemented, *(record(paper, seed, [0, 0, 1, 1], dataset=FINCHES, picture=None) for paper in recorded for seed in (0, 1)))
+    trials = implemented / "implementations" / "records" / "kestrel" / "trials.jsonl"
+    trials.parent.mkdir(parents=True)
+    trials.write_text("", encoding="utf-8")
+    pages = render(load(implemented)[0], read_runs(implemented))
+    assert [name for name, html in pages.items() if name.endswith(".md") and re.search(r"<tbody>\s*</tbody>", html)] == []
+    assert ("No run is recorded yet." in pages["checks.md"]) == (not recorded)
+    assert "No method is recorded yet." in pages["side-by-side.md"]
+    assert "adjusted for all methods compared" in pages["side-by-side.md"]
+    assert "No method is recorded yet." in pages["attention.md"]
+    assert "no run yet" in pages["papers/kestrel.md"]
 
 
 def test_a_demo_never_raises_the_trust_in_a_claim(implemented):

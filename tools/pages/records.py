@@ -105,10 +105,10 @@ def read_runs(root: Path) -> Runs:
     """All records of a repository, each read once. Raises records.Broken, which names the file."""
     folder = root / "implementations" / "records"
     folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    records = {path.name: [_in_place(*one) for one in read_all(path)] for path in folders}
+    found = {path.name: [_in_place(*one) for one in read_all(path)] for path in folders}
+    records = {paper_id: every for paper_id, every in found.items() if every}  # a folder may hold trials alone
     file = root / verdicts.FILE
-    found = verdicts.read(file, verdicts.key_of(root)) if file.is_file() else None
-    return Runs(root, records, found)
+    return Runs(root, records, verdicts.read(file, verdicts.key_of(root)) if file.is_file() else None)
 
 
 def _in_place(path: Path, record: Record) -> tuple[Path, Record]:

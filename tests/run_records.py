@@ -1,0 +1,92 @@
+"""Run records that tests make themselves, so that none of them hangs on which are committed."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from implementations.common import sheet
+from implementations.common.records import Record, encode, file_name
+from implementations.common.statistics import wilson
+from tools.check_catalog import main as check_catalog
+from tools.pages.records import Runs
+
+FINCHES = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 32, "train": 480, "validation": 320, "test": 64}
+LABELS = [index // 2 for index in range(64)]
+"""Of Synthetic Finches' 32 species two images each."""
+
+
+def record(labels: Sequence[int], predictions: Sequence[int], **changes) -> Record:
+    """A run of TransFG on drawn birds that answered so; with `outcome` and `compute`, single fields of these are changed."""
+    right = sum(a == b for a, b in zip(labels, predictions, strict=True))
+    outcome = {
+        "top1": right / len(labels), "interval": wilson(right, len(labels)), "predictions": encode(predictions), "family_top1": None,
+        "family_confusion": None, "pointing": None, "pointing_by_chance": None, "measures": {}, "best_on_test": None, "best_validation": None,
+        "parameters": 1, "flops": 1,
+    }  # fmt: skip
+    compute = {
+        "processes": 1, "batch_per_process": 32, "images_per_loss": 32, "updates": 225, "device": "CPU", "precision": "float32", "threads": 2,
+        "seconds": 1.0, "images_per_second": 2.0, "test_images_per_second": 4.0,
+    }  # fmt: skip
+    fields = {
+        "paper": "transfg", "variant": None, "profile": "demo", "claim": None,
+        "dataset": {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 3, "train": 1, "validation": 1, "test": len(labels)},
+        "backbone": {"name": "finch_vit", "weights": "shipped", "sha256": "a" * 64},
+        "recipe": {}, "seed": 0, "selection": "last epoch", "epoch": 15, "trials": [],
+        "labels": encode(labels), "evidence": [], "picture": None, "versions": {}, "fingerprint": None,
+    }  # fmt: skip
+    changed = {"outcome": outcome | changes.pop("outcome", {}), "compute": compute | changes.pop("compute", {})}
+    return Record.model_validate(fields | changed | changes)
+
+
+def implement_kestrel(root: Path) -> None:
+    """Gives the invented catalog's paper Kestrel an implementation, whose claim is the first of its results."""
+    entry = root / "catalog" / "papers" / "kestrel.yaml"
+    text = entry.read_text(encoding="utf-8")
+    value, backbone = re.search(r"value: ([\d.]+)", text)[1], re.search(r"backbone: ([\w-]+)", text)[1]
+    claim = f"implementation:\n  file: implementations/kestrel.py\n  claim: {{dataset: feathers, metric: top-1, value: {value}, backbone: {backbone}}}\n"
+    entry.write_text(text.replace("added:", f"{claim}added:"), encoding="utf-8")
+    (root / "implementations").mkdir(exist_ok=True)
+    (root / "implementations" / "kestrel.py").write_text('"""A <script> of a kestrel."""\n\nfeathers = 1\n', encoding="utf-8")
+    assert check_catalog(["--fix", "--root", str(root)]) == 0
+
+
+def keep(root: Path, *records: Record) -> list[Path]:
+    """Writes records below a repository's root, each with something in place of its picture, and gives their files."""
+    paths = []
+    for one in records:
+        path = root / "implementations" / "records" / one.paper / file_name(one)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(one.model_dump_json(), encoding="utf-8")
+        if one.picture:
+            path.with_name(one.picture).write_bytes(f"picture of {one.paper} {one.seed}".encode())
+        paths.append(path)
+    return paths
+
+
+def kept(root: Path, *records: Record) -> Runs:
+    """The same, as what pages are made of."""
+    runs: dict[str, list[tuple[Path, Record]]] = {}
+    for path, one in zip(keep(root, *records), records, strict=True):
+        runs.setdefault(one.paper, []).append((path, one))
+    return Runs(root, runs)
+
+
+def on_finches(paper: str, seed: int, *, right: int = 48, stride: int | None = None, **changes) -> Record:
+    """A run on drawn birds with all that a page shows: so many of 64 answers are right, and eight images have their evidence."""
+    guesses = [label if (5 * index + seed) % 64 < right else (label + 1) % 32 for index, label in enumerate(LABELS)]
+    evidence = [
+        {"index": 8 * place, "label": LABELS[8 * place], "predicted": guesses[8 * place], "box": (1, 1, 9, 9), "height": 1, "width": 1,
+         "map": base64.b64encode(b"1").decode()}
+        for place in range(sheet.SHOWN)
+    ]  # fmt: skip
+    stride_of = {"patch_stride": stride} if stride else {}
+    fields = {
+        "paper": paper, "seed": seed, "dataset": FINCHES, "recipe": {"epochs": 15, "input_size": 96} | stride_of, "evidence": evidence,
+        "changes": [f"patch_stride={stride}"] if stride and paper == "baseline" else [],
+        "outcome": {"pointing": (20 + seed) / 64, "pointing_by_chance": 0.1, "parameters": 300000, "flops": 1200000} | changes.pop("outcome", {}),
+    }  # fmt: skip
+    one = record(LABELS, guesses, **fields | changes)
+    return one.model_copy(update={"picture": file_name(one).replace(".json", ".webp")})
