@@ -38,7 +38,6 @@ from implementations.common.machine import cores
 from implementations.common.method import Classes, Terms
 from implementations.common.progress import Progress
 from implementations.common.recipes import Recipe, resolve
-from implementations.common.run import build
 from implementations.common.schedules import Cosine
 from implementations.common.train import Settings, Trainer
 from implementations.common.weights import SHIPPED, Source, sha256
@@ -101,7 +100,7 @@ def trainer_of(name: str, data: Data, checkpoint: Path, console: Console) -> Tra
     how = HOW[name]
     demo = Baseline.demo[backbones.family_of(name)] | {"backbone": name, "backbone_lr": None} | dict(how)
     kind = Taught if backbones.family_of(name) == "vit" else Baseline
-    method, _ = build(kind, resolve(Baseline.recipe, demo), data.classes, Source(random=True), seed=0)
+    method, _ = kind.from_recipe(resolve(Baseline.recipe, demo), data.classes, Source(random=True), seed=0)
     settings = Settings(checkpoint=checkpoint, save_every=60, read_every=100)
     trainer = Trainer(method, data, Accelerator(cpu=True), settings, Progress(console=console, title=name))
     if trainer.resume():
