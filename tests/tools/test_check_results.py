@@ -18,7 +18,7 @@ from implementations.common import finches, harness, picture, records
 from implementations.common.data import Data, Split
 from implementations.common.errors import Fault
 from implementations.common.recording import Told, record_of
-from implementations.common.run import build, method_of, recipe_for
+from implementations.common.run import method_of, recipe_for
 from implementations.common.train import Settings, Trainer
 from implementations.common.weights import Source
 from tests.implementations.tiny import FOUR
@@ -38,7 +38,7 @@ def untrained(root: Path, paper: str, backbone: str) -> Path:
     pixels = torch.randint(0, 256, (32, 3, 96, 96), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     split = Split([index // 8 for index in range(32)], pixels.__getitem__, torch.tensor([[8.0, 8.0, 24.0, 24.0]] * 32))
     recipe = recipe_for(method_of(paper), profile="demo", backbone=backbone, changes=[], folder=False)
-    method, loaded = build(method_of(paper), recipe, FOUR, Source(), seed=0)
+    method, loaded = method_of(paper).from_recipe(recipe, FOUR, Source(), seed=0)
     trainer = Trainer(method, Data("synthetic-finches", FOUR, split, split, split, "0" * 32), Accelerator(cpu=True), Settings(seed=0))
     made, images = record_of(trainer, loaded, Told(profile="demo", threads=1, folder=root, changes=[]))
     path = root / "implementations" / "records" / paper / records.file_name(made)
