@@ -60,6 +60,7 @@ class RAMSTrans(Method):
 
     paper = "rams-trans"
     claim = Claim("cub-200-2011", "top-1", 91.3, backbone="vit-b-16")
+    test_time = ("multi-crop",)  # both scales' logits are averaged
     recipe = Settings(
         backbone="vit_base_patch16_224.augreg_in21k",  # O timm's ImageNet-21k weights; C has Google's first ones
         input_size=448,  # C src/dataset.py
