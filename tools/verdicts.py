@@ -45,9 +45,9 @@ CONTRADICTS, STALE, LOG, PROFILE, TEST_PASS = "contradicts itself", "stale", "tr
 FINDINGS = {
     UNEQUAL: """Method and baseline didn't have the same number of trials of their recipes.
 More trials find better recipes, whatever a method is worth; so both have as many under each budget: one backbone with its
-strides, one input size, one number of epochs. Several seeds of a recipe are one trial. Not counted are the last trials of all, if
-they only go beyond the edge at which the best recipe lay before them, and come out no better. python -m implementations.PAPER
-trials lists them; try as many recipes of the one that has fewer, all on the same number of validation images.""",
+strides, one input size, one number of epochs. Several seeds of a recipe are one trial. The last trial isn't counted if it only
+goes beyond the edge at which the best recipe lay before it, and comes out no better. python -m implementations.PAPER trials lists
+them; try as many recipes of the one that has fewer, all on the same number of validation images.""",
     NOT_BEST: """A method isn't run with the best of its trials.
 Of the recipes that were tried under a budget, the one with the highest mean on the validation images is recorded; of several that
 tie, any. Put the best one into the implementation (the baseline's under strides that aren't its own into `demo_at`), and make its

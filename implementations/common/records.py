@@ -286,9 +286,15 @@ def read(path: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_bytes())
     except (OSError, ValidationError, ValueError, zlib.error) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
-        raise Broken(f"{path}: not a run record: {what}") from error
+        raise Broken(f"{path}: not a run record: {_what(error)}") from error
+
+
+def _what(error: Exception) -> str:
+    """The first thing that is wrong, and in which field."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
 
 
 def read_all(folder: Path) -> list[tuple[Path, Record]]:
@@ -318,6 +324,4 @@ def trials_of(folder: Path) -> list[Trial]:
     try:
         return [Trial.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
-        raise Broken(f"{path}: not a log of trials: {what}; remove a log of an older form, and make its trials anew") from error
+        raise Broken(f"{path}: not a log of trials: {_what(error)}; remove a log of an older form, and try anew") from error

@@ -2,8 +2,8 @@
 
 The rule: under each budget (backbone with its strides, epochs, input size) baseline and method have the same number of trials;
 the recipe is the best of them on validation; and it doesn't lie at the edge of what was tried. Where it does after the last
-trial, more of them beyond that edge aren't counted if they come out no better: they can't have helped. Several seeds of a recipe
-are one trial, with their mean.
+trial, one more beyond that edge isn't counted if it comes out no better: it can't have helped. Several seeds of a recipe are one
+trial, with their mean.
 """
 
 from __future__ import annotations
@@ -71,9 +71,11 @@ def best(found: Sequence[Tried]) -> list[Tried]:
 
 
 def varied(found: Sequence[Tried]) -> dict[str, list[Any]]:
-    """The settings in which the recipes differ, each with its values, one a recipe."""
+    """The settings in which recipes differ, each with its values, one a recipe; one rate stands for two that are always alike."""
     names = dict.fromkeys(name for one in found for name in one.settings)
     columns = {name: [one.settings.get(name) for one in found] for name in names}
+    if columns.get("backbone_lr") == columns.get("lr"):
+        columns.pop("backbone_lr", None)
     return {name: values for name, values in columns.items() if any(value != values[0] for value in values)}
 
 
@@ -119,7 +121,7 @@ def _unequal(found: Sequence[Tried], baseline: Sequence[Tried] | None) -> Iterat
             yield "the baseline has no trial of its recipe"
         return
     ours, theirs = len(found), len(baseline)
-    if max(ours - theirs - closing(found), theirs - ours - closing(baseline)) > 0:
+    if abs(ours - theirs) > 1 or (ours != theirs and not closes(found if ours > theirs else baseline)):
         yield f"it has {_trials(ours)} of its recipe, the baseline has {theirs}: both are to have the same number"
     elif not found and not baseline:
         yield "neither it nor the baseline has a trial of its recipe"
@@ -161,25 +163,23 @@ def _is_bound(value: float, side: str, ends: tuple[float | None, float | None]) 
     return natural or (value == low if side == "lowest" else value == high)
 
 
-def closing(found: Sequence[Tried]) -> int:
-    """How many of the last trials only went beyond the edge at which the best recipe before them lay, and came out no better."""
-    if len(found) < 2:
-        return 0
+def closes(found: Sequence[Tried]) -> bool:
+    """Whether the last trial only goes beyond the edge at which the best recipe before it lay, and comes out no better."""
     *before, last = found
-    helped = last.top1 > best(before)[0].top1 + TIE
-    beyond = any(_is_beyond(last.settings, one.settings, before) for one in best(before))
-    return 1 + closing(before) if beyond and not helped else 0
+    if not before or last.top1 > best(before)[0].top1 + TIE:
+        return False
+    return any(_is_beyond(last.settings, one.settings, before) for one in best(before))
 
 
 def _is_beyond(last: Mapping[str, Any], reached: Mapping[str, Any], before: Sequence[Tried]) -> bool:
     """Whether one recipe is another but for numbers that lie beyond all tried before, past the edge at which the other lies."""
-    changed = {name: value for name, value in last.items() if value != reached.get(name)}
-    if not changed or last.keys() != reached.keys():
+    changed = [name for name, value in last.items() if value != reached.get(name)]
+    if last.keys() != reached.keys():
         return False
-    for name, value in changed.items():
-        numbers = [one.settings[name] for one in before if _is_number(one.settings.get(name))]
-        if not (_is_number(value) and numbers):
+    for name in changed:
+        numbers = sorted({one.settings[name] for one in before if _is_number(one.settings.get(name))})
+        if len(numbers) < 2 or not _is_number(last[name]):
             return False
-        if not (reached[name] == max(numbers) < value or reached[name] == min(numbers) > value):
+        if not (reached[name] == numbers[-1] < last[name] or reached[name] == numbers[0] > last[name]):
             return False
-    return True
+    return bool(changed)
