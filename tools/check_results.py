@@ -47,13 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     if wrong := _misused(options):
         print(f"finch: {wrong}", file=sys.stderr)
         return 2
-    catalog, problems = load(options.root)
-    if catalog is None:
-        print("\n".join(map(str, problems)), file=sys.stderr)
-        return 1
     try:
         if options.confirm is not None:
             return _confirm(options.root, options.confirm)
+        catalog, problems = load(options.root)
+        if catalog is None:
+            print("\n".join(map(str, problems)), file=sys.stderr)
+            return 1
         runs = read_runs(options.root)
         if options.refresh is not None:
             return _refresh(options.root, runs, _named(options.refresh, runs))

@@ -71,7 +71,7 @@ def profile_kept(paper: str, root: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise Broken(f"{path}: not a recipe: {error}; {CONFIRM} {paper} keeps the present one") from error
+        raise Broken(f"{path}: not a recipe: {error}; remove it, and {CONFIRM} {paper} keeps the present one") from error
 
 
 def profile_changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
