@@ -214,10 +214,8 @@ def _confirm(root: Path, papers: list[str]) -> int:
     for paper in papers:
         if paper not in known:
             raise Usage(f"no implementation of {paper!r}{nearest(paper, known)}; there are {', '.join(known)}")
-    for paper in papers or known:
-        changes = recheck.confirm(paper, root)
-        lines = [f"{paper}: {change}" for change in changes] or ([f"{paper}: nothing has changed"] if papers else [])
-        print("\n".join(lines), end="\n" if lines else "")
+    changes = [f"{paper}: {change}" for paper in papers or known for change in recheck.confirm(paper, root)]
+    print("\n".join(changes) or "nothing has changed")
     return 0
 
 
@@ -293,21 +291,15 @@ def markdown(found: Verdicts) -> str:
 
 def _wrong(found: Verdicts) -> list[tuple[str, str]]:
     """Each thing that is wrong: its file, and what is said of it."""
-    claims = [
-        (f"implementations/{paper.paper.replace('-', '_')}.py", paper) for paper in found.papers.values() if paper.undeclared
-    ]
+    claims = [(_file(paper.paper), paper) for paper in found.papers.values() if paper.undeclared]
     wrong = [(file, f"{file}: its claim isn't the catalog's: {paper.undeclared}") for file, paper in claims]
-    wrong += [
-        (file, f"{file}: {finding.kind}: {finding.message}")
-        for name, findings in found.implementations.items()
-        for file in [f"implementations/{name.replace('-', '_')}.py"]
-        for finding in findings
-    ]
-    return wrong + [
-        (state.file, f"{state.file}: {finding.kind}: {finding.message}")
-        for state in found.records.values()
-        for finding in state.findings
-    ]
+    findings = [(_file(paper), finding) for paper, findings in found.implementations.items() for finding in findings]
+    findings += [(state.file, finding) for state in found.records.values() for finding in state.findings]
+    return wrong + [(file, f"{file}: {finding.kind}: {finding.message}") for file, finding in findings]
+
+
+def _file(paper: str) -> str:
+    return f"implementations/{paper.replace('-', '_')}.py"
 
 
 REPORTS = {"text": text, "json": verdicts.to_json, "github": github, "markdown": markdown}

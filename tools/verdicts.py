@@ -163,7 +163,7 @@ def tuning(
     The baseline is looked at under its own budget and under those of the methods; longer trainings of it take the recipe of the
     shorter one.
     """
-    demos = [one for runs in records.values() for one in runs if one.profile == "demo" and not one.label and one.backbone.sha256]
+    demos = [one for runs in records.values() for one in runs if _is_demo(one)]
     compared = {one.budget for one in demos if not one.changes}
     recorded: dict[tuple[str, Budget], Record] = {}
     for one in demos:
@@ -175,6 +175,12 @@ def tuning(
         wrong = problems(tried, record.recipe, None if paper == BASELINE else baseline, bounds.get(paper, {}))
         found.setdefault(paper, []).extend(Finding(kind, f"{named(budget)}: {sentence}") for kind, sentence in wrong)
     return found
+
+
+def _is_demo(record: Record) -> bool:
+    """Whether it is a run of a method as it is by its demo's recipe, on the demo's images and from pretrained weights."""
+    demo = (record.profile, record.dataset.name) == ("demo", "synthetic-finches")
+    return demo and record.label is None and record.backbone.sha256 is not None
 
 
 # ------------------------------------------------------------------------------------------------------------------ the file

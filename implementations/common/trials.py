@@ -33,11 +33,6 @@ class Tried:
 
     trials: tuple[Trial, ...]
 
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The resolved recipe."""
-        return self.trials[0].recipe
-
     @cached_property
     def top1(self) -> float:
         """The mean over seeds, on validation."""
@@ -46,7 +41,7 @@ class Tried:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What of the recipe may differ between trials."""
-        return settings(self.recipe)
+        return settings(self.trials[0].recipe)
 
 
 def settings(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -290,7 +290,7 @@ def test_a_changed_recipe_is_named_until_it_is_confirmed_and_the_command_shows_b
     assert "transfg: lr: 0.03 was confirmed, 0.3 now\n" in capsys.readouterr().out
     assert recheck.declared("transfg", confirmed, ()) == []
     assert check_results.main(["--confirm", "transfg", "--root", str(confirmed)]) == 0
-    assert capsys.readouterr().out == "transfg: nothing has changed\n"
+    assert capsys.readouterr().out == "nothing has changed\n"
 
 
 def test_an_implementation_whose_recipe_isnt_kept_is_told_the_command_that_keeps_it(tmp_path, capsys):
