@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from implementations.common.recipes import flat
-from implementations.common.records import IN_BUDGET, Budget, Trial
+from implementations.common.records import Budget, Trial
 
 UNEQUAL, NOT_BEST, AT_EDGE = "unequal trials", "not the best", "at the edge"
 """What may be wrong with how a recipe was found."""
@@ -40,13 +40,13 @@ class Tried:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What of the recipe may differ between trials."""
+        """The recipe's single values: under one budget, those of the budget are alike."""
         return settings(self.trials[0].recipe)
 
 
 def settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a recipe a trial may change: all but the budget. A backbone's rate that isn't set is the rate of the rest."""
-    found = {name: value for name, value in flat(recipe).items() if name not in (*IN_BUDGET, "backbone")}
+    """A recipe's single values by name. A backbone's rate that isn't set is the rate of the rest."""
+    found = flat(recipe)
     return found | {"backbone_lr": found.get("lr") if found.get("backbone_lr") is None else found["backbone_lr"]}
 
 
