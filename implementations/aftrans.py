@@ -72,6 +72,7 @@ class AFTrans(Method):
 
     paper = "aftrans"
     claim = Claim("cub-200-2011", "top-1", 91.5, backbone="vit-b-16")
+    test_time = ("multi-crop",)  # both scales' logits are added
     recipe = Settings(
         backbone="vit_base_patch16_224.orig_in21k",  # O that year's other ViT papers
         input_size=448,  # O that year's other ViT papers

@@ -100,6 +100,7 @@ class APINet(Method):
             op("Normalize", mean=MEAN, std=STD),  # C datasets.py
         ),
     )
+    bounds = {"classes_per_batch": (2, 16)}  # of the demo's 32 images at least two a class, and pairs of two classes
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O

@@ -1,6 +1,7 @@
 """Baseline: the backbone fine-tuned with a linear classifier, nothing else.
 
-What every method is compared with: the same backbone, weights, images, epochs and seeds, and as many trials of its recipe.
+What every method is compared with: the same backbone, weights, images, epochs and seeds, and as many trials of its recipe under
+each budget.
 A CNN's last map is averaged over its places, a vision transformer's class token is taken as it comes out of the final norm; one
 linear layer classifies it by cross-entropy. Evidence: the class activation map (Zhou et al., CVPR 2016), or the last block's
 attention of the class token, averaged over heads.

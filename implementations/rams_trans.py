@@ -61,6 +61,7 @@ class RAMSTrans(Method):
 
     paper = "rams-trans"
     claim = Claim("cub-200-2011", "top-1", 91.3, backbone="vit-b-16")
+    test_time = ("multi-crop",)  # both scales' logits are averaged
     recipe = Settings(
         backbone="vit_base_patch16_224.orig_in21k",  # C README: built on TransFG, so Google's first ImageNet-21k weights
         input_size=448,  # C src/dataset.py

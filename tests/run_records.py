@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from implementations.common import sheet
-from implementations.common.records import Record, encode, file_name
+from implementations.common.records import Record, counted, encode, file_name
 from implementations.common.statistics import wilson
 from tools.check_catalog import main as check_catalog
 from tools.pages.records import Runs
@@ -34,7 +34,7 @@ def record(labels: Sequence[int], predictions: Sequence[int], **changes) -> Reco
         "paper": "transfg", "variant": None, "profile": "demo", "claim": None,
         "dataset": {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 3, "train": 1, "validation": 1, "test": len(labels)},
         "backbone": {"name": "finch_vit", "weights": "shipped", "sha256": "a" * 64},
-        "recipe": {}, "seed": 0, "selection": "last epoch", "epoch": 15, "trials": [],
+        "recipe": {}, "seed": 0, "test_time": [], "selection": "last epoch", "epoch": 15, "trials": counted([]).model_dump(),
         "labels": encode(labels), "evidence": [], "picture": None, "versions": {}, "fingerprint": None,
     }  # fmt: skip
     changed = {"outcome": outcome | changes.pop("outcome", {}), "compute": compute | changes.pop("compute", {})}

@@ -2,12 +2,14 @@
 
     python -m tools.check_results                      a verdict a paper, and what is wrong with which record
     python -m tools.check_results --format github      annotations for a pull request; also json, markdown
-    python -m tools.check_results --explain VERDICT    what a verdict means, and what to do
+    python -m tools.check_results --explain VERDICT    what a verdict or a finding means, and what to do
     python -m tools.check_results --rerun [PAPER…]     run demos again, and compare with their committed records
     python -m tools.check_results --refresh PAPER…     make a paper's stale records anew, after a change that was meant
+    python -m tools.check_results --confirm [PAPER…]   show what has changed of papers' own recipes (none named: all), and keep it
 
 Writes build/verdicts.json, from which the site tells what was checked. Exit code 0: every number has its evidence; 1: a claim
-that isn't the catalog's, a record that contradicts itself or is stale, a rerun that comes out above or below; 2: wrong usage.
+that isn't the catalog's, a record that contradicts itself or is stale, a recipe that wasn't found as the baseline's was, a
+paper's own recipe that isn't the one confirmed, a rerun that comes out above or below; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 if __name__ == "__main__" and not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from implementations.__main__ import implemented
 from implementations.common.errors import Fault, Usage
 from implementations.common.files import write_atomically
 from implementations.common.records import Record
@@ -33,7 +36,7 @@ from tools.problems import nearest
 from tools.protocols import claimed, differences, facts, facts_of_record
 from tools.schema import Paper
 from tools.trust import against
-from tools.verdicts import MEANINGS, PaperVerdict, RecordState, Verdicts
+from tools.verdicts import FINDINGS, MEANINGS, Finding, PaperVerdict, RecordState, Verdicts
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,11 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     if wrong := _misused(options):
         print(f"finch: {wrong}", file=sys.stderr)
         return 2
-    catalog, problems = load(options.root)
-    if catalog is None:
-        print("\n".join(map(str, problems)), file=sys.stderr)
-        return 1
     try:
+        if options.confirm is not None:
+            return _confirm(options.root, options.confirm)
+        catalog, problems = load(options.root)
+        if catalog is None:
+            print("\n".join(map(str, problems)), file=sys.stderr)
+            return 1
         runs = read_runs(options.root)
         if options.refresh is not None:
             return _refresh(options.root, runs, _named(options.refresh, runs))
@@ -68,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.check_results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--format", choices=REPORTS, default="text", help="text for people, json, github for CI, markdown")
-    parser.add_argument("--explain", metavar="VERDICT", help="what a verdict means; `all` explains all of them")
+    parser.add_argument("--explain", metavar="VERDICT", help="what a verdict or a finding means; `all` explains all of them")
     parser.add_argument("--rerun", nargs="*", metavar="PAPER", help="run these demos again (none named: all), some minutes each")
     parser.add_argument("--changed-since", metavar="COMMIT", help="with --rerun: only the demos that the diff since then touches")
     parser.add_argument("--threads", type=int, metavar="N", help="with --rerun: of the CPU (default: as many as the record had)")
@@ -76,14 +81,16 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, metavar="N", help="with --rerun: another seed, held against the spread of the recorded"
     )
     parser.add_argument("--refresh", nargs="+", metavar="PAPER", help="make stale records anew; a paper's or the baseline's")
+    parser.add_argument("--confirm", nargs="*", metavar="PAPER", help="keep papers' own recipes as the code has them now")
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     return parser
 
 
 def _misused(options: argparse.Namespace) -> str | None:
     """What of the options can't be meant; None: nothing."""
-    if options.rerun is not None and options.refresh is not None:
-        return "--rerun compares with the records, --refresh replaces them: expected one of the two"
+    given = [f"--{name}" for name in ("rerun", "refresh", "confirm") if getattr(options, name) is not None]
+    if len(given) > 1:
+        return f"{' and '.join(given)} do different things: expected one of them"
     alone = [name for name in ("changed_since", "threads", "seed") if getattr(options, name) is not None]
     if alone and options.rerun is None:
         return f"--{alone[0].replace('_', '-')} says how demos are run again: expected --rerun beside it"
@@ -93,11 +100,12 @@ def _misused(options: argparse.Namespace) -> str | None:
 
 
 def explain(verdict: str) -> int:
-    """Prints what a verdict means, or all of them."""
-    if verdict != "all" and verdict not in MEANINGS:
-        print(f'no verdict "{verdict}"{nearest(verdict, MEANINGS)}; there are {", ".join(MEANINGS)}', file=sys.stderr)
+    """Prints what a verdict or a finding means, or all of them."""
+    known = MEANINGS | FINDINGS
+    if verdict != "all" and verdict not in known:
+        print(f'no verdict "{verdict}"{nearest(verdict, known)}; there are {", ".join(known)}', file=sys.stderr)
         return 2
-    print("\n\n".join(f"{name}\n{MEANINGS[name]}" for name in (MEANINGS if verdict == "all" else [verdict])))
+    print("\n\n".join(f"{name}\n{known[name]}" for name in (known if verdict == "all" else [verdict])))
     return 0
 
 
@@ -114,13 +122,25 @@ def check(root: Path, catalog: Catalog, runs: Runs) -> Verdicts:
     states = {}
     for (path, record), (stale, unchecked) in zip(every, held, strict=True):
         file = path.relative_to(root).as_posix()
-        states[file] = RecordState(file, record.paper, [*verdicts.contradictions(record), *stale, *changed], unchecked)
+        log = verdicts.trials_changed(record, runs.trials.get(record.paper, ()))
+        states[file] = RecordState(file, record.paper, [*verdicts.contradictions(record), *log, *stale, *changed], unchecked)
     papers = {
         paper_id: _verdict(catalog, paper_id, runs, states, recheck.undeclared(paper_id, _claim(entry)))
         for paper_id, entry in catalog.papers.items()
         if entry.implementation
     }
-    return Verdicts(verdicts.key_of(root), papers, states)
+    return Verdicts(verdicts.key_of(root), papers, states, _implementations(root, catalog, runs))
+
+
+def _implementations(root: Path, catalog: Catalog, runs: Runs) -> dict[str, list[Finding]]:
+    """Of each implementation what is wrong with how its recipe was found, and with what it declares."""
+    from tools import recheck
+
+    records = {paper: [record for _, record in kept] for paper, kept in runs.records.items()}
+    papers = list(implemented())
+    tuned = verdicts.tuning(records, runs.trials, {paper: recheck.method_of(paper).bounds for paper in papers})
+    tricks = catalog.manifest.test_time
+    return {paper: [*tuned.get(paper, ()), *recheck.declared(paper, root, tricks)] for paper in papers}
 
 
 def _claim(entry: Paper) -> dict[str, object]:
@@ -184,6 +204,19 @@ def _refresh(root: Path, runs: Runs, papers: list[str]) -> int:
     if changed:
         recheck.keep_harness(root)
     print(f"{len(old)} of {len(every)} records were stale and are made anew" if old else f"none of {len(every)} records is stale")
+    return 0
+
+
+def _confirm(root: Path, papers: list[str]) -> int:
+    """Keeps the paper profiles of implementations as they are now, and shows what is different of them."""
+    from tools import recheck
+
+    known = implemented()
+    for paper in papers:
+        if paper not in known:
+            raise Usage(f"no implementation of {paper!r}{nearest(paper, known)}; there are {', '.join(known)}")
+    changes = [f"{paper}: {change}" for paper in papers or known for change in recheck.confirm(paper, root)]
+    print("\n".join(changes) or "nothing has changed")
     return 0
 
 
@@ -259,15 +292,15 @@ def markdown(found: Verdicts) -> str:
 
 def _wrong(found: Verdicts) -> list[tuple[str, str]]:
     """Each thing that is wrong: its file, and what is said of it."""
-    claims = [
-        (f"implementations/{paper.paper.replace('-', '_')}.py", paper) for paper in found.papers.values() if paper.undeclared
-    ]
+    claims = [(_file(paper.paper), paper) for paper in found.papers.values() if paper.undeclared]
     wrong = [(file, f"{file}: its claim isn't the catalog's: {paper.undeclared}") for file, paper in claims]
-    return wrong + [
-        (state.file, f"{state.file}: {finding.kind}: {finding.message}")
-        for state in found.records.values()
-        for finding in state.findings
-    ]
+    findings = [(_file(paper), finding) for paper, findings in found.implementations.items() for finding in findings]
+    findings += [(state.file, finding) for state in found.records.values() for finding in state.findings]
+    return wrong + [(file, f"{file}: {finding.kind}: {finding.message}") for file, finding in findings]
+
+
+def _file(paper: str) -> str:
+    return f"implementations/{paper.replace('-', '_')}.py"
 
 
 REPORTS = {"text": text, "json": verdicts.to_json, "github": github, "markdown": markdown}

@@ -54,8 +54,8 @@ def facts(protocol: Protocol) -> Facts:
 def facts_of_record(record: Record, manifest: Manifest, datasets: Mapping[str, Dataset]) -> Facts:
     """What one of our runs was made with, in the catalog's words.
 
-    The harness gives a method images and labels alone, and each test image once, as the transform leaves it: no extra annotation,
-    no test-time tricks.
+    The harness gives a method images and labels alone: no extra annotation. What its test pass does with an image beyond looking
+    at it once, the method has declared in the catalog's words.
     """
     dataset = datasets.get(record.dataset.name)
     counts = {images: split for split, images in (dataset.splits if dataset else {}).items()}
@@ -68,7 +68,7 @@ def facts_of_record(record: Record, manifest: Manifest, datasets: Mapping[str, D
         "pretraining": _pretraining(record.backbone.weights, manifest),
         "input_size": record.recipe.get("input_size"),
         "extra": [],
-        "test_time": [],
+        "test_time": record.test_time,
     }
 
 

@@ -14,11 +14,17 @@ from typing import Any
 import torch
 
 from implementations.common import finches, fingerprint, harness, weights
+from implementations.common.files import write_atomically
 from implementations.common.machine import cores
-from implementations.common.records import Record
+from implementations.common.recipes import flat
+from implementations.common.records import Broken, Record
 from implementations.common.run import ROOT, method_of, recipe_for, variant_of
-from tools.verdicts import STALE, Finding
+from tools.problems import nearest
+from tools.verdicts import PROFILE, STALE, TEST_PASS, Finding
 
+PROFILES = Path("implementations") / "profiles"
+"""Where each implementation's paper profile is kept, from the repository's root."""
+CONFIRM = "python -m tools.check_results --confirm"
 SHOWN = 3
 """So many places of a fingerprint are named; the rest is counted."""
 
@@ -33,6 +39,63 @@ def undeclared(paper: str, claim: dict[str, Any]) -> str | None:
         if own.get(name) != claim.get(name)
     ]
     return "; ".join(parts) or None
+
+
+def declared(paper: str, root: Path, tricks: Iterable[str]) -> list[Finding]:
+    """What is wrong with what an implementation declares: its paper's recipe isn't the one confirmed, its test pass has no name.
+
+    `tricks` are the words that the catalog has for test passes.
+    """
+    method = method_of(paper)
+    findings = [
+        Finding(TEST_PASS, f"{word!r} is no test-time trick of catalog.yaml{nearest(word, tricks)}")
+        for word in method.test_time
+        if word not in tricks
+    ]
+    kept = profile_kept(paper, root)
+    changes = profile_changes(kept, profile_of(paper)) if kept else ["it isn't kept yet"]
+    return findings + [Finding(PROFILE, f"{change}; {CONFIRM} {paper}") for change in changes]
+
+
+def profile_of(paper: str) -> dict[str, Any]:
+    """The recipe of an implementation's paper profile, as plain JSON data."""
+    recipe = recipe_for(method_of(paper), profile="paper", backbone=None, changes=[], folder=True)
+    return json.loads(json.dumps(recipe.as_data()))
+
+
+def profile_kept(paper: str, root: Path) -> dict[str, Any] | None:
+    """The recipe that was confirmed; None where there is none. Raises Broken."""
+    path = root / PROFILES / f"{paper}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise Broken(f"{path}: not a recipe: {error}; remove it, and {CONFIRM} {paper} keeps the present one") from error
+
+
+def profile_changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two recipes, a sentence each, with both values."""
+    old, new = flat(then), flat(now)
+    return [
+        f"{name}: {_value(old, name)} was confirmed, {_value(new, name)} now"
+        for name in {**old, **new}
+        if name not in old or name not in new or old[name] != new[name]
+    ]
+
+
+def _value(recipe: dict[str, Any], name: str) -> str:
+    return repr(recipe[name]) if name in recipe else "nothing"
+
+
+def confirm(paper: str, root: Path) -> list[str]:
+    """Keeps an implementation's present paper profile, a line a setting, and returns what is different of it."""
+    now = profile_of(paper)
+    lines = (f" {json.dumps(name)}: {json.dumps(value)}" for name, value in now.items())
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    changes = profile_changes(profile_kept(paper, root) or {}, now)
+    write_atomically(root / PROFILES / f"{paper}.json", lambda file: file.write(text.encode()))
+    return changes
 
 
 def harness_changed(root: Path) -> list[Finding]:

@@ -13,8 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from implementations.common.records import Record, decode, seal_of
+from implementations.common.comparison import BASELINE
+from implementations.common.records import TRIALS, Budget, Record, Trial, counted, decode, seal_of
 from implementations.common.statistics import wilson
+from implementations.common.trials import AT_EDGE, NOT_BEST, UNEQUAL, Bounds, named, of_budget, problems
 
 FILE = Path("build") / "verdicts.json"
 """Where they are kept, from the repository's root."""
@@ -39,8 +41,33 @@ python -m tools.check_results --refresh PAPER. If it wasn't, the places named sh
 Record one: python -m implementations.PAPER --records implementations/records.""",
 }
 """The verdicts on a claim, each with its meaning."""
-
-CONTRADICTS, STALE = "contradicts itself", "stale"
+CONTRADICTS, STALE, LOG, PROFILE, TEST_PASS = "contradicts itself", "stale", "trials changed", "paper profile", "test pass"
+FINDINGS = {
+    UNEQUAL: """Method and baseline didn't have the same number of trials of their recipes.
+More trials find better recipes, whatever a method is worth; so both have as many under each budget: one backbone with its
+strides, one input size, one number of epochs. Several seeds of a recipe are one trial. The last trial isn't counted if it only
+goes beyond the edge at which the best recipe lay before it, and comes out no better. python -m implementations.PAPER trials lists
+them; try as many recipes of the one that has fewer, all on the same number of validation images.""",
+    NOT_BEST: """A method isn't run with the best of its trials.
+Of the recipes that were tried under a budget, the one with the highest mean on the validation images is recorded; of several that
+tie, any. Put the best one into the implementation (the baseline's under strides that aren't its own into `demo_at`), and make its
+records anew.""",
+    AT_EDGE: """The best of the trials has the lowest or highest value that was tried of a setting.
+A better one may lie beyond, so the search isn't over. Try one more value beyond it; if that comes out no better, it isn't
+counted. A setting that was tried at two values needs a third. 0 is no edge, nor is 1 of something counted, nor what the method's
+`bounds` name: nothing can be tried beyond.""",
+    LOG: """The log of trials doesn't begin with those that were there when the record was made.
+A record tells how many trials of its recipe had been made, and keeps a hash of them: the log grows, and is never edited. Put back
+what was changed in trials.jsonl, or make the record anew.""",
+    PROFILE: """The paper's own recipe isn't the one that was confirmed.
+Nothing has been recorded of most papers' own recipes, since a run of them takes days; so each is kept in
+implementations/profiles/PAPER.json as the code resolved it. If the change was meant, or the implementation is new:
+python -m tools.check_results --confirm PAPER shows old and new values, and keeps the new ones.""",
+    TEST_PASS: """A method declares a test-time trick that catalog.yaml doesn't define.
+What a test pass does beyond one look at the image belongs to the protocol, so it is told in the words in which the catalog tells
+it of a claim: take one of those under test_time, or define a new one there in a sentence.""",
+}
+"""What may be wrong with an implementation or its log of trials, each with its meaning."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +107,14 @@ class Verdicts:
     key: str
     papers: Mapping[str, PaperVerdict] = field(default_factory=dict)
     records: Mapping[str, RecordState] = field(default_factory=dict)
+    implementations: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
+    """Of each implementation, the baseline too, what is wrong with how its recipe was found, and with what it declares."""
 
     @property
     def failed(self) -> bool:
         """Whether a number and its evidence have parted."""
-        return any(paper.undeclared for paper in self.papers.values()) or any(state.findings for state in self.records.values())
+        undeclared = any(paper.undeclared for paper in self.papers.values())
+        return undeclared or any(self.implementations.values()) or any(state.findings for state in self.records.values())
 
 
 def contradictions(record: Record) -> list[Finding]:
@@ -114,6 +144,45 @@ def _families(predictions: Sequence[int], labels: Sequence[int], record: Record)
     return counts
 
 
+# ---------------------------------------------------------------------------------------------------------------- the trials
+
+
+def trials_changed(record: Record, log: Sequence[Trial]) -> list[Finding]:
+    """Whether the log of trials no longer begins with those that were there when the record was made."""
+    own = [trial for trial in log if trial.budget == record.budget]
+    if counted(own[: record.trials.count]) == record.trials:
+        return []
+    return [Finding(LOG, f"{record.trials.count} were made before it under its budget; {TRIALS} has {len(own)}, or others")]
+
+
+def tuning(
+    records: Mapping[str, Sequence[Record]], logs: Mapping[str, Sequence[Trial]], bounds: Mapping[str, Bounds]
+) -> dict[str, list[Finding]]:
+    """Of each paper what is wrong with how its demo's recipe was found, beside the baseline's under the same budget.
+
+    The baseline is looked at under its own budget and under those of the methods; longer trainings of it take the recipe of the
+    shorter one.
+    """
+    demos = [one for runs in records.values() for one in runs if _is_demo(one)]
+    compared = {one.budget for one in demos if not one.changes}
+    recorded: dict[tuple[str, Budget], Record] = {}
+    for one in demos:
+        if one.budget in compared and (one.paper == BASELINE or not one.changes):
+            recorded.setdefault((one.paper, one.budget), one)
+    found: dict[str, list[Finding]] = {}
+    for (paper, budget), record in recorded.items():
+        tried, baseline = (of_budget(logs.get(name, ()), budget) for name in (paper, BASELINE))
+        wrong = problems(tried, record.recipe, None if paper == BASELINE else baseline, bounds.get(paper, {}))
+        found.setdefault(paper, []).extend(Finding(kind, f"{named(budget)}: {sentence}") for kind, sentence in wrong)
+    return found
+
+
+def _is_demo(record: Record) -> bool:
+    """Whether it is a run of a method as it is by its demo's recipe, on the demo's images and from pretrained weights."""
+    demo = (record.profile, record.dataset.name) == ("demo", "synthetic-finches")
+    return demo and record.label is None and record.backbone.sha256 is not None
+
+
 # ------------------------------------------------------------------------------------------------------------------ the file
 
 
@@ -130,7 +199,9 @@ def _inputs(root: Path) -> Iterable[Path]:
     patterns = (
         "implementations/**/*.py",
         "implementations/weights/*",
+        "implementations/profiles/*.json",
         "implementations/records/*/*.json",
+        f"implementations/records/*/{TRIALS}",
         "tests/implementations/*.py",
         "implementations/records/harness.json",
         "catalog/papers/*.yaml",
@@ -159,6 +230,7 @@ def read(path: Path, key: str) -> Verdicts | None:
             name: RecordState(**entry | {"findings": [Finding(**finding) for finding in entry["findings"]]})
             for name, entry in data["records"].items()
         }
+        implementations = {name: [Finding(**one) for one in found] for name, found in data["implementations"].items()}
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
         return None
-    return Verdicts(key, papers, records)
+    return Verdicts(key, papers, records, implementations)

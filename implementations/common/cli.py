@@ -1,4 +1,4 @@
-"""The command line, the same for each implementation: train and test it, or look at images with what was trained.
+"""The command line, the same for each implementation: train and test it, or look at images or trials.
 
 Only the parsing is here: what needs torch's company (timm, torchvision, accelerate) is imported once a command is meant.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from implementations.common.errors import Fault
 from implementations.common.machine import cores
 from implementations.common.method import Method
+from implementations.common.records import RECORDS
 
 
 def run(method: type[Method]) -> None:
@@ -27,6 +28,10 @@ def main(method: type[Method], arguments: list[str]) -> int:
             from implementations.common.look import predict
 
             return predict(method, options)
+        if options.command == "trials":
+            from implementations.common.run import show_trials
+
+            return show_trials(method, options)
         from implementations.common.run import train
 
         return train(method, options)
@@ -39,7 +44,7 @@ def main(method: type[Method], arguments: list[str]) -> int:
 
 
 def parser(method: type[Method]) -> argparse.ArgumentParser:
-    """The options of `train` (the default) and `predict`."""
+    """The options of `train` (the default), `predict` and `trials`."""
     about = (sys.modules[method.__module__].__doc__ or method.__doc__ or "").strip()
     module = f"python -m implementations.{method.paper.replace('-', '_')}"
     whole = argparse.ArgumentParser(
@@ -65,6 +70,11 @@ def parser(method: type[Method]) -> argparse.ArgumentParser:
         help="where to draw what it looks at (default: %(default)s)",
     )
     look.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    tried = commands.add_parser("trials", help="say which recipes were tried, and what the rule of trials still asks")
+    tried.set_defaults(command="trials")
+    tried.add_argument(
+        "--records", type=Path, default=RECORDS, metavar="DIR", help="where they are logged (default: the committed)"
+    )
     return whole
 
 
@@ -118,7 +128,11 @@ def _how(whole: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--workers", type=int, metavar="N", help="processes that read images (default: 0 for finches, else one a core)"
     )
-    group.add_argument("--trial", metavar="CHANGE", help="try a recipe: report on validation alone, and log it under these words")
+    group.add_argument(
+        "--trial",
+        metavar="CHANGE",
+        help="try a recipe: report on validation alone, and log it under these words; --set lr=1e-3,2e-3 then tries both",
+    )
     group.add_argument(
         "--track-test", action="store_true", help="also note the best epoch on test, as some papers report; never the result"
     )

@@ -73,6 +73,15 @@ class Method(nn.Module):
     demo: ClassVar[Mapping[str, Mapping[str, Any]]]
     """For each family of backbones that the method works on ("cnn", "vit"): what of the recipe the demo changes, beside what it
     changes for all (recipes.DEMO)."""
+    demo_at: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """For another budget than the demo's own, by what --set changes, such as "patch_stride=6": what else of the demo's recipe is
+    other there, since trials under that budget came out so."""
+    bounds: ClassVar[Mapping[str, tuple[float | None, float | None]]] = {}
+    """Between which values a setting of the demo has to lie, where that isn't plain (0 is one end, for counts 1): the best of the
+    trials may lie there, since nothing can be tried beyond."""
+    test_time: ClassVar[tuple[str, ...]] = ()
+    """What its test pass does beyond one look at the image, in the words of catalog.yaml's `test_time`: ("multi-crop",) where
+    answers on several crops or regions are averaged. It belongs to the protocol of each of its runs."""
     over_batch: ClassVar[bool] = False
     """True: a sample's loss depends on its neighbours in the batch, so splitting the batch is another loss."""
     least_per_class: ClassVar[int] = 1

@@ -105,6 +105,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def flat(data: Any, place: str = "") -> dict[str, Any]:
+    """Each single value of a recipe as plain data, by its place: "lr", "schedule.warmup", "train[0].arguments.size"."""
+    if isinstance(data, Mapping):
+        parts = [flat(entry, f"{place}.{name}" if place else name) for name, entry in data.items()]
+    elif isinstance(data, list) and any(isinstance(entry, Mapping) for entry in data):
+        parts = [flat(entry, f"{place}[{index}]") for index, entry in enumerate(data)]
+    else:
+        return {place: data}
+    return {name: value for part in parts for name, value in part.items()}
+
+
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, per channel."""
 

@@ -6,12 +6,15 @@ import dataclasses
 import importlib.metadata
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from implementations.common import evaluate, fingerprint, picture, records, weights
+from implementations.common.data import Data
+from implementations.common.method import Method
 from implementations.common.statistics import wilson
 from implementations.common.train import Trainer
 
@@ -22,7 +25,8 @@ class Told:
 
     profile: str
     threads: int
-    folder: Path
+    trials: Sequence[records.Trial]
+    """All that are logged of the paper's recipe."""
     changes: list[str]
     variant_file: str | None = None
     note: str | None = None
@@ -33,29 +37,23 @@ def record_of(trainer: Trainer, loaded: weights.Loaded, told: Told) -> tuple[rec
     method, data, recipe, state = trainer.method, trainer.data, trainer.method.recipe, trainer.state
     evidence, images = picture.look(method, data.test, trainer.accelerator)
     outcome, testing = _outcome(trainer)
-    ablated = any(base.__dict__.get("paper") == method.paper for base in type(method).__mro__[1:])
+    dataset, backbone = dataset_of(data), records.RunBackbone(name=recipe.backbone, weights=loaded.origin, sha256=loaded.sha256)
+    budget = records.Budget.of(dataset, told.profile, backbone, recipe.as_data())
     record = records.Record(
         paper=method.paper,
-        variant=type(method).__name__ if ablated else None,
+        variant=variant_name(method),
         variant_file=told.variant_file,
         changes=told.changes,
         profile=told.profile,
         claim=dataclasses.asdict(method.claim) if method.claim else None,
-        dataset=records.RunDataset(
-            name=data.name,
-            fingerprint=data.fingerprint,
-            reference=data.reference,
-            classes=len(data.classes),
-            train=len(data.train),
-            validation=len(data.validation),
-            test=len(data.test),
-        ),
-        backbone=records.RunBackbone(name=recipe.backbone, weights=loaded.origin, sha256=loaded.sha256),
+        dataset=dataset,
+        backbone=backbone,
         recipe=recipe.as_data(),
         seed=trainer.settings.seed,
+        test_time=list(method.test_time),
         selection=recipe.selection,
         epoch=state.best_epoch,
-        trials=[trial for trial in records.trials_of(told.folder) if trial.backbone == recipe.backbone],
+        trials=records.counted(trial for trial in told.trials if trial.budget == budget),
         compute=_compute(trainer, told.threads, testing),
         outcome=outcome,
         labels=records.encode(data.test.labels),
@@ -67,6 +65,41 @@ def record_of(trainer: Trainer, loaded: weights.Loaded, told: Told) -> tuple[rec
         note=told.note,
     )
     return record.model_copy(update={"picture": Path(records.file_name(record)).with_suffix(".webp").name}), images
+
+
+def trial_of(trainer: Trainer, loaded: weights.Loaded, change: str, profile: str) -> records.Trial:
+    """Looks at the trained method on the validation images alone, and writes down what was tried."""
+    method, split = trainer.method, trainer.data.validation
+    predictions = evaluate.predict(method, split, trainer.accelerator, trainer.settings.workers)
+    return records.Trial(
+        change=change,
+        variant=variant_name(method),
+        profile=profile,
+        dataset=dataset_of(trainer.data),
+        backbone=records.RunBackbone(name=method.recipe.backbone, weights=loaded.origin, sha256=loaded.sha256),
+        recipe=method.recipe.as_data(),
+        seed=trainer.settings.seed,
+        validation_top1=round(evaluate.top1(predictions, split.labels), 6),
+    )
+
+
+def variant_name(method: Method) -> str | None:
+    """The name of its class, where this is a subclass of the paper's method: an ablation or a user's own; None for the method."""
+    ablated = any(base.__dict__.get("paper") == method.paper for base in type(method).__mro__[1:])
+    return type(method).__name__ if ablated else None
+
+
+def dataset_of(data: Data) -> records.RunDataset:
+    """The images of a run, as records name them."""
+    return records.RunDataset(
+        name=data.name,
+        fingerprint=data.fingerprint,
+        reference=data.reference,
+        classes=len(data.classes),
+        train=len(data.train),
+        validation=len(data.validation),
+        test=len(data.test),
+    )
 
 
 def _compute(trainer: Trainer, threads: int, testing: float) -> records.Compute:

@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,6 +20,8 @@ from implementations.common.errors import Fault
 Share = Annotated[float, Field(ge=0, le=1)]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]
 RECORDS = Path(__file__).resolve().parents[1] / "records"
+TRIALS = "trials.jsonl"
+"""The log beside a paper's records: a line a trial."""
 
 
 class Broken(Fault):
@@ -27,16 +30,6 @@ class Broken(Fault):
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Trial(_Model):
-    """One try of a recipe on the validation images."""
-
-    change: str
-    backbone: str
-    seed: int
-    validation_top1: Share
-    validation_images: int
 
 
 class RunDataset(_Model):
@@ -113,6 +106,13 @@ class Outcome(_Model):
     """Matrix products, convolutions and attention of the test pass of one image."""
 
 
+class Trials(_Model):
+    """The trials of the recipe under the run's budget that were logged when it was made. The log only grows."""
+
+    count: Annotated[int, Field(ge=0)]
+    digest: Hash
+
+
 IN_BUDGET = ("epochs", "input_size", "output_stride", "patch_stride")
 
 
@@ -129,11 +129,46 @@ class Budget(NamedTuple):
     input_size: int | None
     epochs: int | None
 
+    @classmethod
+    def of(cls, dataset: RunDataset, profile: str, backbone: RunBackbone, recipe: Mapping[str, Any]) -> Budget:
+        """The budget of a run with this recipe, as plain data."""
+        return cls(
+            dataset=dataset.name,
+            train=dataset.train,
+            profile=profile,
+            backbone=backbone.name,
+            weights=backbone.sha256,
+            strides=(recipe.get("output_stride"), recipe.get("patch_stride")),
+            input_size=recipe.get("input_size"),
+            epochs=recipe.get("epochs"),
+        )
+
+
+class Trial(_Model):
+    """One try of a recipe: trained as a run is, and looked at on the validation images alone."""
+
+    change: str
+    """What was changed, in words."""
+    variant: str | None
+    """The class that was trained, where it isn't the paper's method itself."""
+    profile: Literal["demo", "paper"]
+    dataset: RunDataset
+    backbone: RunBackbone
+    recipe: dict[str, Any]
+    """The resolved recipe."""
+    seed: int
+    validation_top1: Share
+
+    @property
+    def budget(self) -> Budget:
+        """Under which the recipe was tried."""
+        return Budget.of(self.dataset, self.profile, self.backbone, self.recipe)
+
 
 class Record(_Model):
     """One run."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     paper: str
     variant: str | None
     """What differs from the paper's method, where this is an ablation or a user's own; its class."""
@@ -147,10 +182,12 @@ class Record(_Model):
     backbone: RunBackbone
     recipe: dict[str, Any]
     seed: int
+    test_time: list[str]
+    """What the method's test pass does beyond one look at the image, in the catalog's words; [] for nothing."""
     selection: str
     epoch: int
     """After how many epochs the weights were taken."""
-    trials: list[Trial]
+    trials: Trials
     compute: Compute
     outcome: Outcome
     labels: str
@@ -168,16 +205,7 @@ class Record(_Model):
     @property
     def budget(self) -> Budget:
         """What runs have to share to be compared."""
-        return Budget(
-            dataset=self.dataset.name,
-            train=self.dataset.train,
-            profile=self.profile,
-            backbone=self.backbone.name,
-            weights=self.backbone.sha256,
-            strides=(self.recipe.get("output_stride"), self.recipe.get("patch_stride")),
-            input_size=self.recipe.get("input_size"),
-            epochs=self.recipe.get("epochs"),
-        )
+        return Budget.of(self.dataset, self.profile, self.backbone, self.recipe)
 
     @property
     def label(self) -> str | None:
@@ -258,9 +286,15 @@ def read(path: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_bytes())
     except (OSError, ValidationError, ValueError, zlib.error) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
-        raise Broken(f"{path}: not a run record: {what}") from error
+        raise Broken(f"{path}: not a run record: {_what(error)}") from error
+
+
+def _what(error: Exception) -> str:
+    """The first thing that is wrong, and in which field."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
 
 
 def read_all(folder: Path) -> list[tuple[Path, Record]]:
@@ -276,12 +310,18 @@ def file_name(record: Record) -> str:
     return "-".join(re.sub(r"[^\w.=+-]", "_", part) for part in parts if part) + ".json"
 
 
+def counted(trials: Iterable[Trial]) -> Trials:
+    """How many trials these are, and their digest, as a record keeps them."""
+    lines = [trial.model_dump_json() for trial in trials]
+    return Trials(count=len(lines), digest=hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest())
+
+
 def trials_of(folder: Path) -> list[Trial]:
-    """The log of all trials of a paper's recipe on validation, in order."""
-    path = folder / "trials.jsonl"
+    """The log of all trials of a paper's recipe on validation, in order. Raises Broken."""
+    path = folder / TRIALS
     if not path.is_file():
         return []
     try:
-        return [Trial.model_validate(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise Broken(f"{path}: not a log of trials: {error}") from error
+        return [Trial.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise Broken(f"{path}: not a log of trials: {_what(error)}; remove a log of an older form, and try anew") from error

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from implementations.common.records import Record, Trial, decode, on_images_of
+from implementations.common.records import Budget, Record, Trial, decode, on_images_of
 from implementations.common.statistics import paired, wilson
+from implementations.common.trials import Tried, named, varied
 
 
 def tell(console: Console, record: Record, path: Path, baseline: Record | None, *, trained: bool) -> None:
@@ -52,10 +55,24 @@ def _beside(record: Record) -> str:
     return "; ".join(facts + [f"{name} {value:.3f}" for name, value in outcome.measures.items()])
 
 
-def tell_trial(console: Console, trial: Trial) -> None:
-    """A trial's accuracy, on validation alone."""
-    text = f"trial {trial.change!r}: {100 * trial.validation_top1:.1f} on {trial.validation_images} validation images"
+def tell_trial(console: Console, trial: Trial, log: Path) -> None:
+    """A trial's accuracy, on validation alone, and where it is logged."""
+    text = f"trial {trial.change!r}: {100 * trial.validation_top1:.1f} on {trial.dataset.validation} validation images, in {log}"
     console.print(text, markup=False, highlight=False)
+
+
+def trials_table(budget: Budget, found: Sequence[Tried], chosen: Mapping[str, Any], variant: str | None = None) -> str:
+    """What was tried under one budget, the best first, with the settings in which it differs; a star marks the `chosen` ones."""
+    names = list(varied(found))
+    rows = [["top-1", "seeds", *names, "", "what was changed"]]
+    for one in sorted(found, key=lambda one: -one.top1):
+        values = [str(one.settings.get(name)) for name in names]
+        star = "*" if one.settings == chosen else ""
+        rows.append([f"{100 * one.top1:.1f}", str(len(one.trials)), *values, star, one.trials[0].change])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    heading = f"{variant}, {named(budget)}" if variant else named(budget)
+    return "\n".join([f"{heading}: {len(found)} tried", *(lines if found else ())])
 
 
 def _right(predictions: list[int], labels: list[int]) -> list[bool]:

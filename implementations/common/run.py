@@ -6,8 +6,10 @@ import argparse
 import dataclasses
 import importlib
 import importlib.util
+import itertools
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from rich.console import Console
 
-from implementations.common import backbones, checkpoints, evaluate, picture, records, weights
+from implementations.common import backbones, checkpoints, picture, records, trials, weights
 from implementations.common.data import Data, folder, require_size, synthetic_finches
 from implementations.common.errors import Usage
 from implementations.common.files import cache_folder, require_writable, write_atomically
@@ -23,8 +25,8 @@ from implementations.common.interrupt import Interrupted
 from implementations.common.method import Method
 from implementations.common.progress import Progress
 from implementations.common.recipes import Recipe, resolve
-from implementations.common.recording import Told, record_of
-from implementations.common.report import tell, tell_trial
+from implementations.common.recording import Told, record_of, trial_of
+from implementations.common.report import tell, tell_trial, trials_table
 from implementations.common.train import Settings, Trainer
 
 RUNS = "runs"
@@ -61,11 +63,11 @@ def train(method: type[Method], options: argparse.Namespace) -> int:
 def _runs(method: type[Method], options: argparse.Namespace, accelerator: Accelerator) -> None:
     console = Console(stderr=True, soft_wrap=True, quiet=not accelerator.is_main_process)
     session = Session(options, accelerator, console, _data(options, console))
+    if options.trial:
+        _trials(session, method)
+        return
     compared = dataclasses.replace(session, options=_for_baseline(method, options)) if options.compare else None
     for seed in dict.fromkeys(options.seeds):
-        if options.trial:
-            tell_trial(session.console, _trial(session, method, seed))
-            continue
         record, path = run(session, method, seed)
         baseline = run(compared, method_of("baseline"), seed)[0] if compared else _committed(record)
         if accelerator.is_main_process:
@@ -181,7 +183,7 @@ def recipe_for(method: type[Method], *, profile: str, backbone: str | None, chan
         family = backbones.family_of(backbone) if backbone else next(iter(method.demo))
         if family not in method.demo:
             raise Usage(f"{backbone} is no backbone for {method.__name__}: it works on {' or '.join(method.demo)}")
-        demo = method.demo[family]
+        demo = {**method.demo[family], **{k: v for change in changes for k, v in method.demo_at.get(change, {}).items()}}
     recipe = resolve(method.recipe, demo, changes, folder=folder)
     return dataclasses.replace(recipe, backbone=backbone) if backbone else recipe
 
@@ -232,24 +234,74 @@ def _trainer(session: Session, method: type[Method], seed: int) -> tuple[Trainer
     return trainer, loaded, home
 
 
-def _trial(session: Session, method: type[Method], seed: int) -> records.Trial:
-    trainer, _, home = _trainer(session, method, seed)
+def _trials(session: Session, method: type[Method]) -> None:
+    """Tries each combination of the values that --set lists, with each seed."""
+    options = session.options
+    tried = [argparse.Namespace(**vars(options) | {"changes": changes}) for changes in combinations(options.changes)]
+    for one in tried:
+        recipe_of(method, one)  # what can't be meant is said before anything is trained
+    for one, seed in itertools.product(tried, dict.fromkeys(options.seeds)):
+        if len(tried) > 1:
+            one.trial = f"{options.trial}: {', '.join(one.changes)}"
+        log = _records_folder(options, method) / records.TRIALS
+        trial = _trial(dataclasses.replace(session, options=one), method, seed, log)
+        tell_trial(session.console, trial, log)
+
+
+def combinations(changes: Sequence[str]) -> list[list[str]]:
+    """Every choice of one value of each NAME=VALUE,VALUE…, as lists of NAME=VALUE."""
+    choices = []
+    for change in changes:
+        name, equals, values = change.partition("=")
+        choices.append([f"{name}{equals}{value}" for value in values.split(",")])
+    return [list(chosen) for chosen in itertools.product(*choices)]
+
+
+def _trial(session: Session, method: type[Method], seed: int, log: Path) -> records.Trial:
+    """One trial, written to the log."""
+    records.trials_of(log.parent)  # one that can't be read is said before hours of work, not after them
+    trainer, loaded, home = _trainer(session, method, seed)
     trainer.fit()
-    split = session.data.validation
-    accuracy = evaluate.top1(evaluate.predict(trainer.method, split, session.accelerator, trainer.settings.workers), split.labels)
-    trial = records.Trial(
-        change=session.options.trial,
-        backbone=trainer.method.recipe.backbone,
-        seed=seed,
-        validation_top1=round(accuracy, 6),
-        validation_images=len(split),
-    )
+    trial = trial_of(trainer, loaded, session.options.trial, session.options.profile)
     if session.accelerator.is_main_process:
-        log = _records_folder(session.options, method) / "trials.jsonl"
         lines = (log.read_bytes() if log.is_file() else b"") + trial.model_dump_json().encode() + b"\n"
         write_atomically(log, lambda file: file.write(lines))
         (home / "state.safetensors").unlink(missing_ok=True)
     return trial
+
+
+def show_trials(method: type[Method], options: argparse.Namespace) -> int:
+    """`python -m implementations.<paper> trials`: what was tried under each budget, and what the rule of trials still asks."""
+    own, theirs = (records.trials_of(options.records / paper) for paper in (method.paper, "baseline"))
+    asked = (trial.budget for trial in theirs if _changes_for(method, trial.budget) == [])
+    for budget, variant in dict.fromkeys([*((one.budget, one.variant) for one in own), *((budget, None) for budget in asked)]):
+        found = trials.of_budget(own, budget, variant)
+        recipe = _recipe_at(method, budget).as_data()
+        print(trials_table(budget, found, trials.settings(recipe), variant))
+        if variant is None:
+            baseline = trials.of_budget(theirs, budget) if method.paper != "baseline" else None
+            print("\n".join(f"- {sentence}" for _, sentence in trials.problems(found, recipe, baseline, method.bounds)))
+    if not own:
+        print(f"no trial of {method.paper} is logged in {options.records / method.paper}")
+    return 0
+
+
+def _recipe_at(method: type[Method], budget: records.Budget) -> Recipe:
+    """The method's recipe as it is, under a budget. Raises Usage where the method can't be run there."""
+    changes, folder = _changes_for(method, budget), budget.dataset != "synthetic-finches"
+    if changes is None:
+        raise Usage(f"{budget.backbone} is no backbone for {method.__name__}: it works on {' or '.join(method.demo)}")
+    return recipe_for(method, profile=budget.profile, backbone=budget.backbone, changes=changes, folder=folder)
+
+
+def _changes_for(method: type[Method], budget: records.Budget) -> list[str] | None:
+    """What of the method's recipe --set has to change to come under a budget; None where the method can't be run there."""
+    if budget.profile == "demo" and backbones.family_of(budget.backbone) not in method.demo:
+        return None
+    plain = recipe_for(method, profile=budget.profile, backbone=budget.backbone, changes=[], folder=False)
+    strides = dict(zip(("output_stride", "patch_stride"), budget.strides, strict=True))
+    wanted = {"epochs": budget.epochs, "input_size": budget.input_size, **strides}
+    return [f"{name}={'null' if value is None else value}" for name, value in wanted.items() if value != getattr(plain, name)]
 
 
 def run(session: Session, method: type[Method], seed: int) -> tuple[records.Record, Path]:
@@ -259,13 +311,14 @@ def run(session: Session, method: type[Method], seed: int) -> tuple[records.Reco
     if options.resume and (kept := _recorded(into, trainer)):
         session.console.print(f"recorded already: {kept[1]}", markup=False, highlight=False)
         return kept
+    logged = records.trials_of(into)  # as above: read before the work
     trainer.fit()
     if session.accelerator.is_main_process:
         checkpoints.save(home / "final.safetensors", trainer.method, session.data.classes)
     told = Told(
         profile=options.profile,
         threads=options.threads,
-        folder=into,
+        trials=logged,
         changes=options.changes,
         variant_file=_within_repository(options.variant),
         note=options.note,

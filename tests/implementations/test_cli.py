@@ -141,13 +141,38 @@ def test_a_log_that_cant_be_written_is_named(finch, tmp_path, device):
     assert f"finch: {log}: can't be written" in said
 
 
-def test_a_trial_looks_at_validation_alone_and_is_logged(finch, tmp_path):
-    for change in ("lr=1e-3", "lr=2e-3"):
-        code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", change, "--trial", f"with {change}")
+def test_a_trial_looks_at_validation_alone_and_is_logged_with_its_recipe_one_for_each_of_several_values(finch, tmp_path):
+    for words, change in (("both", "lr=1e-3,2e-3"), ("one more", "lr=4e-3")):
+        code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", change, "--trial", words)
         assert code == 0
-        assert f"trial 'with {change}'" in said
-    assert [(trial.change, trial.validation_images) for trial in records.trials_of(tmp_path / "baseline")] == [("with lr=1e-3", 64), ("with lr=2e-3", 64)]
+        assert f"trial '{words}" in said
+        assert f"on 64 validation images, in {tmp_path / 'baseline' / 'trials.jsonl'}" in said
+    logged = records.trials_of(tmp_path / "baseline")
+    assert [trial.change for trial in logged] == ["both: epochs=1, lr=1e-3", "both: epochs=1, lr=2e-3", "one more"]
+    assert [(trial.recipe["lr"], trial.budget.epochs, trial.budget.backbone, trial.dataset.validation, trial.variant) for trial in logged] == [(lr, 1, "finch_resnet", 64, None) for lr in (1e-3, 2e-3, 4e-3)]
     assert records.read_all(tmp_path / "baseline") == []
+    assert finch("baseline", *SHORT, "--records", tmp_path)[0] == 0
+    assert finch("baseline", "--set", "epochs=2", *SHORT[2:], "--records", tmp_path)[0] == 0
+    one, two = (record for _, record in records.read_all(tmp_path / "baseline"))
+    assert (one.budget, one.trials) == (logged[0].budget, records.counted(logged))
+    assert two.trials == records.counted([])
+
+
+def test_of_several_values_one_that_cant_be_meant_is_said_before_anything_is_tried(finch, tmp_path):
+    code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3,fast", "--trial", "rates")
+    assert code == 2
+    assert "--set lr=fast: found 'fast', expected float" in said
+    assert records.trials_of(tmp_path / "baseline") == []
+
+
+def test_a_log_of_trials_that_cant_be_read_is_said_before_anything_is_trained(finch, tmp_path):
+    (tmp_path / "baseline").mkdir()
+    (tmp_path / "baseline" / records.TRIALS).write_text('{"change": "old"}\n', encoding="utf-8")
+    for more in ([], ["--trial", "new"]):
+        code, said = finch("baseline", *SHORT, "--records", tmp_path, *more)
+        assert code == 1
+        assert "trials.jsonl: not a log of trials: " in said
+        assert "epoch 1" not in said
 
 
 def test_a_variant_of_a_file_is_recorded_as_one(finch, tmp_path):

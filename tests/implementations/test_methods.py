@@ -93,6 +93,18 @@ def test_an_answer_and_its_evidence_dont_depend_on_the_rest_of_the_batch(paper, 
 
 
 @pytest.mark.parametrize(("paper", "backbone"), OWN)
+def test_it_looks_at_an_image_as_often_as_it_declares(paper, backbone):
+    method = build(method_of(paper), backbone=backbone).eval()
+    looked = []
+    first = next(module for module in method.backbone.modules() if isinstance(module, torch.nn.Conv2d))
+    first.register_forward_hook(lambda module, inputs, output: looked.append(len(inputs[0])))
+    with torch.no_grad():
+        method(images(4))
+    assert sum(looked) >= 4
+    assert (sum(looked) > 4) == bool(method.test_time)
+
+
+@pytest.mark.parametrize(("paper", "backbone"), OWN)
 def test_the_evidence_changes_with_the_image(paper, backbone):
     method = build(method_of(paper), backbone=backbone, pretrained=True).eval()
     with torch.no_grad():
@@ -186,7 +198,7 @@ def test_every_hyper_parameter_carries_its_source(paper):
     lines = source.splitlines()
     values = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in ("recipe", "demo") for t in node.targets):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in ("recipe", "demo", "demo_at") for t in node.targets):
             for inner in ast.walk(node.value):
                 if isinstance(inner, ast.keyword) and isinstance(inner.value, ast.Constant | ast.UnaryOp) and inner.value.lineno != node.lineno:
                     values.append(inner.value.end_lineno)

@@ -28,7 +28,7 @@ def test_a_picture_elsewhere_is_refused():
         record([0], [0], picture="../../secret.png")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', json.dumps({"format": 1})])
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 3}', json.dumps({"format": 2})])
 def test_a_file_that_is_no_record_is_named_with_the_first_thing_that_is_wrong(tmp_path, content):
     path = tmp_path / "broken.json"
     path.write_text(content, encoding="utf-8")
@@ -63,10 +63,19 @@ def test_records_of_other_images_are_not_compared():
     assert records.on_images_of(mine, record([0, 1], [0, 0], dataset=other | {"fingerprint": "2" * 32})) is None
 
 
-def test_a_broken_log_of_trials_is_named(tmp_path):
-    (tmp_path / "trials.jsonl").write_text('{"change": "lr"}\n', encoding="utf-8")
-    with pytest.raises(records.Broken, match=r"trials.jsonl: not a log of trials"):
+@pytest.mark.parametrize(("content", "said"), [('{"change": "lr"}\n', "variant: Field required"), ("no JSON\n", "Invalid JSON")])
+def test_a_broken_log_of_trials_is_named(tmp_path, content, said):
+    (tmp_path / "trials.jsonl").write_text(content, encoding="utf-8")
+    with pytest.raises(records.Broken, match=f"trials.jsonl: not a log of trials: {said}.*; remove a log of an older form"):
         records.trials_of(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["test_time", "trials", "recipe"])
+def test_what_a_protocol_and_its_trials_need_is_in_every_record(missing):
+    content = record([0], [0]).model_dump()
+    del content[missing]
+    with pytest.raises(ValidationError, match=f"{missing}\n  Field required"):
+        records.Record.model_validate(content)
 
 
 @pytest.mark.parametrize(("right", "count", "expected"), [(0, 10, (0.0, 0.2775)), (5, 10, (0.2366, 0.7634)), (10, 10, (0.7225, 1.0)), (810, 1000, (0.7845, 0.8331))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -21,12 +22,16 @@ from implementations.common.recording import Told, record_of
 from implementations.common.run import method_of, recipe_for
 from implementations.common.train import Settings, Trainer
 from implementations.common.weights import Source
+from implementations.rams_trans import RAMSTrans
+from implementations.transfg import TransFG
+from tests.implementations.test_trials import trial
 from tests.implementations.tiny import FOUR
 from tests.run_records import FINCHES, on_finches, record
 from tools import check_results, recheck, rerun, verdicts
 from tools.catalog import ROOT, load
 from tools.pages.records import Runs
-from tools.verdicts import MEANINGS
+from tools.protocols import differences, facts, facts_of_record
+from tools.verdicts import FINDINGS, MEANINGS
 
 SEED0 = "implementations/records/api-net/synthetic-finches-demo-finch_resnet-seed0.json"
 API_NET, COMMON = "implementations/api_net.py", "implementations/common"
@@ -50,9 +55,16 @@ def untrained(root: Path, paper: str, backbone: str) -> Path:
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory) -> Path:
-    """A root with what the code of today leaves as evidence: a record of API-Net, and what the harness does."""
+    """A root with what the code of today leaves as evidence: a record of API-Net, trials, and what the harness does."""
     root = tmp_path_factory.mktemp("evidence")
     assert untrained(root, "api-net", "finch_resnet") == root / SEED0
+    made = records.read(root / SEED0)
+    for paper in ("api-net", "baseline"):
+        tries = [(0.5, made.recipe), *((0.4, made.recipe | {"lr": made.recipe["lr"] * factor}) for factor in (0.5, 2.0))]
+        common = {"change": "lr", "variant": None, "profile": "demo", "dataset": made.dataset, "backbone": made.backbone, "seed": 0}
+        log = [records.Trial(**common, recipe=recipe, validation_top1=top1).model_dump_json() for top1, recipe in tries]
+        (root / "implementations" / "records" / paper).mkdir(exist_ok=True)
+        (root / "implementations" / "records" / paper / records.TRIALS).write_text("\n".join(log) + "\n", encoding="utf-8")
     harness.keep(root / HARNESS, harness.compute())
     return root
 
@@ -154,7 +166,7 @@ RECORD = {
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory, evidence) -> str:
-    """What the command says where each record is broken in one way, and the catalog's value is another."""
+    """What the command says where each record is broken in one way, and the catalog's value and a paper's own recipe are others."""
     root = copy(tmp_path_factory.mktemp("broken") / "repository", evidence)
     for name, (change, _) in RECORD.items():
         data = json.loads((root / SEED0).read_text(encoding="utf-8"))
@@ -162,6 +174,8 @@ def broken(tmp_path_factory, evidence) -> str:
         (root / SEED0).with_name(f"{name}.json").write_text(json.dumps(data), encoding="utf-8")
     entry = root / "catalog" / "papers" / "api-net.yaml"
     entry.write_text(entry.read_text(encoding="utf-8").replace("value: 90.0", "value: 90.1"), encoding="utf-8")
+    replaced(root, "implementations/transfg.py", "lr=3e-2,  # C", "lr=3e-1,  # C")
+    replaced(root, "implementations/transfg.py", 'paper = "transfg"\n', 'paper = "transfg"\n    test_time = ("multi-crops",)\n')
     code, said = check(root)
     assert code == 1
     return said
@@ -175,6 +189,13 @@ def test_a_changed_record_is_named_with_what_is_wrong(broken, name):
 
 def test_another_value_in_the_catalog_than_in_the_file_is_named(broken):
     assert f"::error file={API_NET},line=1::{API_NET}: its claim isn't the catalog's: value: 90.0 in the file, 90.1 in the catalog" in broken
+
+
+def test_a_papers_own_recipe_changed_tenfold_is_named_with_both_values_and_so_is_an_unknown_test_pass(broken):
+    file = "implementations/transfg.py"
+    assert f"::error file={file},line=1::{file}: paper profile: lr: 0.03 was confirmed, 0.3 now; python -m tools.check_results --confirm transfg" in broken
+    assert f"::error file={file},line=1::{file}: test pass: 'multi-crops' is no test-time trick of catalog.yaml; did you mean \"multi-crop\"?" in broken
+    assert broken.count("paper profile: ") == broken.count("test pass: ") == 1
 
 
 def test_images_whose_pixels_are_known_have_these():
@@ -230,8 +251,17 @@ def test_the_verdict_follows_from_runs_of_equal_protocol(runs, verdict, reason):
     assert found.reason.startswith(reason)
 
 
-@pytest.mark.parametrize("verdict", MEANINGS)
-def test_every_verdict_is_explained(capsys, verdict):
+@pytest.mark.parametrize(("stated", "apart"), [(["multi-crop"], []), ([], ["test time: none / multi-crop"]), (["multi-crop", "flip"], ["test time: multi-crop, flip / multi-crop"]), (None, ["test time: not stated / multi-crop"])])
+def test_a_method_that_declares_two_looks_is_of_equal_protocol_with_a_claim_that_states_them_and_no_other(stated, apart):
+    catalog, _ = load(ROOT)
+    known = {"split": "test", "pretraining": "imagenet-1k", "input_size": 448, "extra": [], "test_time": stated}
+    claim = next(result for result in catalog.papers["api-net"].results if result.value == 90.0).model_copy(update=known)
+    run = facts_of_record(on_cub(0, 0.9).model_copy(update={"test_time": list(RAMSTrans.test_time)}), catalog.manifest, catalog.datasets)
+    assert [str(one) for one in differences(facts(claim), run)] == apart
+
+
+@pytest.mark.parametrize("verdict", MEANINGS | FINDINGS)
+def test_every_verdict_and_finding_is_explained(capsys, verdict):
     assert check_results.main(["--explain", verdict]) == 0
     assert capsys.readouterr().out.startswith(f"{verdict}\n")
 
@@ -256,7 +286,8 @@ def test_before_a_run_is_recorded_there_is_nothing_to_hold_and_the_claims_are_un
 
 
 def test_verdicts_are_read_back_only_for_what_they_were_found_from(tmp_path):
-    found = verdicts.Verdicts("k", {"p": verdicts.PaperVerdict("p", "stale", "why")}, {"f": verdicts.RecordState("f", "p", [verdicts.Finding("stale", "x")])})
+    finding = verdicts.Finding("stale", "x")
+    found = verdicts.Verdicts("k", {"p": verdicts.PaperVerdict("p", "stale", "why")}, {"f": verdicts.RecordState("f", "p", [finding])}, {"p": [finding]})
     path = tmp_path / "verdicts.json"
     assert verdicts.read(path, "k") is None
     path.write_text(verdicts.to_json(found), encoding="utf-8")
@@ -270,7 +301,7 @@ def test_the_key_follows_code_records_and_claims(tmp_path, evidence):
     root = copy(tmp_path / "repository", evidence)
     before = verdicts.key_of(root)
     assert verdicts.key_of(root) == before
-    files = (API_NET, f"{COMMON}/vit.py", SEED0, HARNESS, "catalog/papers/api-net.yaml", "catalog/datasets/cub-200-2011.yaml", "implementations/weights/finch_vit.json")
+    files = (API_NET, f"{COMMON}/vit.py", SEED0, HARNESS, "implementations/profiles/pmg.json", "implementations/records/baseline/trials.jsonl", "catalog/papers/api-net.yaml", "catalog/datasets/cub-200-2011.yaml", "implementations/weights/finch_vit.json")
     for file in files:
         (root / file).write_bytes((root / file).read_bytes() + b"\n")
         after = verdicts.key_of(root)
@@ -278,6 +309,100 @@ def test_the_key_follows_code_records_and_claims(tmp_path, evidence):
         before = after
     (root / "README.md").touch()
     assert verdicts.key_of(root) == before
+
+
+# ------------------------------------------------------------------------------------------------------ papers' own recipes
+
+
+@pytest.fixture
+def confirmed(tmp_path) -> Path:
+    """A repository in which TransFG's paper profile was confirmed as it is."""
+    shutil.copytree(ROOT / recheck.PROFILES, tmp_path / recheck.PROFILES)
+    return tmp_path
+
+
+def test_a_changed_recipe_is_named_until_it_is_confirmed_and_the_command_shows_both_values(confirmed, monkeypatch, capsys):
+    assert recheck.declared("transfg", confirmed, ()) == []
+    schedule = dataclasses.replace(TransFG.recipe.schedule, warmup=100)
+    monkeypatch.setattr(TransFG, "recipe", dataclasses.replace(TransFG.recipe, lr=0.3, clip=None, schedule=schedule, train=TransFG.recipe.train[1:]))
+    said = [finding.message for finding in recheck.declared("transfg", confirmed, ())]
+    assert "lr: 0.03 was confirmed, 0.3 now; python -m tools.check_results --confirm transfg" in said
+    assert any(one.startswith("clip: 1.0 was confirmed, None now") for one in said)
+    assert any(one.startswith("schedule.warmup: 500 was confirmed, 100 now") for one in said)
+    assert any(one.startswith("train[3].name: 'Normalize' was confirmed, nothing now") for one in said)
+    assert check_results.main(["--confirm", "transfg", "--root", str(confirmed)]) == 0
+    assert "transfg: lr: 0.03 was confirmed, 0.3 now\n" in capsys.readouterr().out
+    assert recheck.declared("transfg", confirmed, ()) == []
+    assert check_results.main(["--confirm", "transfg", "--root", str(confirmed)]) == 0
+    assert capsys.readouterr().out == "nothing has changed\n"
+
+
+def test_an_implementation_whose_recipe_isnt_kept_is_told_the_command_that_keeps_it(tmp_path, capsys):
+    (found,) = recheck.declared("transfg", tmp_path, ())
+    assert (found.kind, found.message) == ("paper profile", "it isn't kept yet; python -m tools.check_results --confirm transfg")
+    assert check_results.main(["--confirm", "--root", str(tmp_path)]) == 0
+    assert "transfg: lr: nothing was confirmed, 0.03 now" in capsys.readouterr().out
+    kept, here = ({path.name: path.read_text(encoding="utf-8") for path in (root / recheck.PROFILES).iterdir()} for root in (tmp_path, ROOT))
+    assert kept == here
+
+
+def test_a_profile_that_cant_be_read_is_named_with_what_to_do(confirmed):
+    (confirmed / recheck.PROFILES / "transfg.json").write_text("{", encoding="utf-8")
+    with pytest.raises(Fault, match=r"transfg.json: not a recipe: .*; remove it, and .* --confirm transfg keeps the present one"):
+        recheck.declared("transfg", confirmed, ())
+
+
+def test_only_an_implementation_can_be_confirmed(capsys):
+    assert check_results.main(["--confirm", "transf"]) == 2
+    assert "no implementation of 'transf'; did you mean \"transfg\"?" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------------- how it was tuned
+
+
+def of_recipe(paper: str, *, changes: tuple[str, ...] = (), **recipe) -> records.Record:
+    """A run of a paper on finches, of a trial's recipe and budget, changed."""
+    one = trial(0.5, **recipe)
+    fields = {"paper": paper, "variant": None, "changes": list(changes), "profile": one.profile, "recipe": one.recipe, "dataset": one.dataset, "backbone": one.backbone}
+    return record([0], [0]).model_copy(update=fields)
+
+
+AT_STRIDE = [trial(0.75, patch_stride=6), trial(0.7, lr=5e-3, patch_stride=6), trial(0.7, lr=2e-2, patch_stride=6)]
+PLAIN = [trial(0.75), trial(0.7, lr=5e-3), trial(0.7, lr=2e-2)]
+
+
+def tuned(runs: list[records.Record], **logs: list[records.Trial]) -> dict[str, list[str]]:
+    """What is wrong with each paper's recipes."""
+    of_paper = {paper: [run for run in runs if run.paper == paper] for paper in {run.paper for run in runs}}
+    return {paper: [f"{finding.kind}: {finding.message}" for finding in found] for paper, found in verdicts.tuning(of_paper, logs, {}).items()}
+
+
+def test_a_method_is_held_against_the_baselines_trials_under_its_own_budget_alone():
+    runs = [of_recipe("transfg", patch_stride=6), of_recipe("baseline"), of_recipe("baseline", changes=("patch_stride=6",), patch_stride=6)]
+    assert tuned(runs, transfg=AT_STRIDE, baseline=PLAIN + AT_STRIDE) == {"transfg": [], "baseline": []}
+    few = tuned(runs, transfg=AT_STRIDE, baseline=PLAIN + AT_STRIDE[:1])
+    assert few == {"transfg": ["unequal trials: finch_vit, stride 6, 15 epochs at 96 px: it has 3 trials of its recipe, the baseline has 1: both are to have the same number"], "baseline": []}
+
+
+def test_the_baselines_recipe_under_a_methods_budget_is_to_be_the_best_of_its_trials_there():
+    runs = [of_recipe("transfg", patch_stride=6), of_recipe("baseline", changes=("patch_stride=6",), patch_stride=6)]
+    better = [AT_STRIDE[0], trial(0.8, lr=8e-3, patch_stride=6), *AT_STRIDE[1:]]
+    found = tuned(runs, transfg=better, baseline=better)
+    assert [message.partition(": ")[0] for message in found["baseline"]] == ["not the best"]
+    assert "the best of its trials has 80.0%, with lr 0.008 (not 0.01)" in found["baseline"][0]
+
+
+@pytest.mark.parametrize("run", [of_recipe("baseline", changes=("epochs=60",), epochs=60), of_recipe("baseline", changes=("lr=0.5",), lr=0.5), of_recipe("baseline").model_copy(update={"variant": "Other", "recipe": trial(0.5, lr=9.0).recipe})])
+def test_longer_trainings_of_the_baseline_changed_recipes_and_ablations_need_no_trials_of_their_own(run):
+    assert tuned([of_recipe("baseline"), run], baseline=PLAIN) == {"baseline": []}
+
+
+def test_a_log_that_no_longer_begins_with_a_records_trials_is_named_and_one_that_grew_isnt():
+    run = of_recipe("transfg").model_copy(update={"trials": records.counted(PLAIN[:2])})
+    assert verdicts.trials_changed(run, [*AT_STRIDE, *PLAIN]) == []
+    for log in (PLAIN[:1], [PLAIN[0], PLAIN[2]], []):
+        (found,) = verdicts.trials_changed(run, log)
+        assert (found.kind, found.message) == ("trials changed", f"2 were made before it under its budget; trials.jsonl has {len(log)}, or others")
 
 
 # ------------------------------------------------------------------------------------------------------------ running again
@@ -387,7 +512,8 @@ def test_old_beside_new_is_the_record_as_it_was_at_the_commit(tmp_path, evidence
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--rerun", "--refresh", "pmg"], "expected one of the two"),
+        (["--rerun", "--refresh", "pmg"], "--rerun and --refresh do different things: expected one of them"),
+        (["--rerun", "--confirm"], "--rerun and --confirm do different things: expected one of them"),
         (["--changed-since", "HEAD"], "--changed-since says how demos are run again: expected --rerun beside it"),
         (["--threads", "2"], "--threads says how"),
         (["--rerun", "--threads", "0"], "--threads 0: expected at least 1"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from implementations.common.records import Record, Trial, file_name
+from implementations.common.records import TRIALS, Record, Trial, file_name
 from tests.run_records import FINCHES as DRAWN
 from tests.run_records import implement_kestrel, keep, kept
 from tests.run_records import record as made
@@ -31,7 +31,6 @@ def record(paper: str, seed: int, predictions: list[int], **changes) -> Record:
         "paper": paper, "seed": seed, "picture": f"{paper}-{seed}.webp", "recipe": {"epochs": 15},
         "dataset": {"name": "feathers", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4},
         "backbone": {"name": "finch_vit", "weights": "shipped with Finch", "sha256": "a" * 64},
-        "trials": [Trial(change="as it stands <b>", backbone="finch_vit", seed=0, validation_top1=0.5, validation_images=4)],
         "outcome": {"pointing": 0.5, "pointing_by_chance": 0.1, "parameters": 1500000, "flops": 2500000},
         "evidence": [{"index": 0, "label": 0, "predicted": 0, "box": None, "height": 1, "width": 1, "map": base64.b64encode(b"1").decode()}],
     }  # fmt: skip
@@ -264,11 +263,40 @@ def test_side_by_side_a_gain_is_claimed_only_where_its_adjusted_p_value_says_so(
     assert "<svg" in html.split('id="time"')[1].split("## What")[0] if 'id="time"' in html else "<svg" in html
 
 
-def test_trials_and_notes_are_shown_and_escaped(implemented):
-    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], note="below <i>it</i>"))
+def tried(one: Record, change: str, top1: float, seed: int = 0, **recipe) -> Trial:
+    """A trial under the budget of a record."""
+    return Trial(change=change, variant=None, profile="demo", dataset=one.dataset, backbone=one.backbone, recipe=one.recipe | recipe, seed=seed, validation_top1=top1)
+
+
+def test_trials_of_the_budget_are_shown_best_first_a_row_a_recipe_and_notes_escaped(implemented):
+    one = record("kestrel", 0, [0, 0, 1, 1], note="below <i>it</i>")
+    keep(implemented, one, record("baseline", 0, [0, 0, 0, 0]))
+    log = [tried(one, "slow", 0.5, lr=0.1), tried(one, "as it stands <b>", 0.6, lr=0.2), tried(one, "again", 0.7, seed=1, lr=0.2), tried(one, "longer", 0.9, epochs=60)]
+    for paper, lines in (("kestrel", log), ("baseline", log[:1])):
+        (implemented / "implementations" / "records" / paper / TRIALS).write_text("".join(f"{line.model_dump_json()}\n" for line in lines), encoding="utf-8")
     html = page(implemented)
-    assert "as it stands &lt;b&gt;" in html
+    assert cells(html, 'aria-label="Trials of the recipe"') == [["as it stands &lt;b&gt;", "lr 0.2", "65.0", "2"], ["slow", "lr 0.1", "50.0", "1"]]
+    assert "Recipe: the best of 2 trials on the validation images, 1 for the baseline." in html
     assert "below &lt;i&gt;it&lt;/i&gt;" in html
+
+
+def test_what_a_test_pass_does_beyond_one_look_is_told_on_the_papers_page_and_side_by_side(implemented):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], dataset=FINCHES, test_time=["flip"]), record("baseline", 0, [0, 0, 0, 0], dataset=FINCHES))
+    assert "<dt>Test-time tricks</dt><dd>flip</dd>" in page(implemented)
+    assert [row[0] for row in cells(page(implemented, "side-by-side.md"), "Methods beside the baseline")] == ["Baseline", "Kestrel at test time: flip"]
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], dataset=FINCHES))
+    assert "<dt>Test-time tricks</dt><dd>none</dd>" in page(implemented)
+
+
+def test_what_is_wrong_with_an_implementation_stands_beside_its_records(implemented):
+    one = record("kestrel", 0, [0, 0, 1, 1], dataset=FINCHES)
+    keep(implemented, one)
+    found = Verdicts(verdicts.key_of(implemented), implementations={"kestrel": [Finding("unequal trials", "5 and <2>")]})
+    (implemented / "build").mkdir(exist_ok=True)
+    (implemented / "build" / "verdicts.json").write_text(verdicts.to_json(found), encoding="utf-8")
+    html = page(implemented, "checks.md")
+    assert cells(html, "Run records")[0][-1] == "unequal trials: 5 and &lt;2&gt; "
+    assert "<dt>unequal trials</dt>" in html
 
 
 def test_the_datasets_page_has_a_row_a_method_beside_the_baseline(implemented):

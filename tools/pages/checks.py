@@ -17,7 +17,7 @@ from tools.pages.records import Runs
 from tools.pages.rows import badge
 from tools.pages.runs import how_far, on_dataset, plot
 from tools.protocols import claimed
-from tools.verdicts import MEANINGS
+from tools.verdicts import FINDINGS, MEANINGS
 
 SIMULATION = ROOT / "site" / "coverage.json"
 DATASET = "synthetic-finches"
@@ -37,6 +37,7 @@ def checks(catalog: Catalog, runs: Runs) -> Iterator[Page]:
             "rows": [_verdict(catalog, runs, paper_id) for paper_id in shown.get("verdicts", ())],
             "count": len(_implemented(catalog)),
             "verdicts": [(name, text.split("\n")[0]) for name, text in MEANINGS.items()],
+            "findings": [(name, text.split("\n")[0]) for name, text in FINDINGS.items()],
             "records": [records[paper_id] for paper_id in shown.get("records", ())],
             "carried": CARRIED,
             "levels": catalog.manifest.levels,
@@ -78,13 +79,15 @@ def _verdict(catalog: Catalog, runs: Runs, paper_id: str) -> dict[str, Any]:
 
 
 def _records(runs: Runs) -> dict[str, dict[str, Any]]:
-    """A row a paper: how many records, how many with nothing wrong, how many of these couldn't be held against the code."""
+    """A row a paper: its records, those with nothing wrong, those that couldn't be held against the code, and what is wrong."""
     rows, of_paper = {}, defaultdict(list)
     for state in runs.verdicts.records.values() if runs.verdicts else ():
         of_paper[state.paper].append(state)
     for paper_id, records in runs.records.items():
         states = of_paper[paper_id]
-        wrong = [(Path(state.file).name, finding.message) for state in states for finding in state.findings]
+        own = runs.verdicts.implementations.get(paper_id, ()) if runs.verdicts else ()
+        wrong = [(finding.kind, finding.message) for finding in own]
+        wrong += [(Path(state.file).name, finding.message) for state in states for finding in state.findings]
         sound = [state for state in states if not state.findings]
         unchecked = sum(state.unchecked is not None for state in sound)
         rows[paper_id] = {

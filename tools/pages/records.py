@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from implementations.common.comparison import Comparison, compare
-from implementations.common.records import Broken, Record, read_all
+from implementations.common.records import Broken, Record, Trial, read_all, trials_of
 from tools import verdicts
 from tools.catalog import Catalog
 from tools.protocols import facts_of_record
@@ -28,6 +28,8 @@ class Runs:
     records: Mapping[str, list[tuple[Path, Record]]] = field(default_factory=dict)
     verdicts: Verdicts | None = None
     """None: nothing was rechecked since code or records changed."""
+    trials: Mapping[str, list[Trial]] = field(default_factory=dict)
+    """Each paper's log of trials."""
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -108,7 +110,8 @@ def read_runs(root: Path) -> Runs:
     found = {path.name: [_in_place(*one) for one in read_all(path)] for path in folders}
     records = {paper_id: every for paper_id, every in found.items() if every}  # a folder may hold trials alone
     file = root / verdicts.FILE
-    return Runs(root, records, verdicts.read(file, verdicts.key_of(root)) if file.is_file() else None)
+    said = verdicts.read(file, verdicts.key_of(root)) if file.is_file() else None
+    return Runs(root, records, said, {path.name: trials_of(path) for path in folders})
 
 
 def _in_place(path: Path, record: Record) -> tuple[Path, Record]:

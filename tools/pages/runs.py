@@ -16,6 +16,7 @@ from implementations.common.comparison import BASELINE, Comparison, Row, right
 from implementations.common.errors import Fault
 from implementations.common.records import Budget, Record, on_images_of
 from implementations.common.statistics import Estimate, paired
+from implementations.common.trials import of_budget, varied
 from tools.carried import CARRIED, carried
 from tools.catalog import Catalog
 from tools.pages.records import Runs
@@ -101,9 +102,9 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
         "baseline": shown(baseline) if of_seed else None,
         "methods": runs.methods,
         "ablations": [shown(row) for row in ablations],
-        "facts": _facts(first),
-        "trials": first.trials,
-        "baseline_trials": len(next(iter(of_seed.values())).trials) if of_seed else None,
+        "facts": _facts(catalog, first),
+        "trials": _tried(runs, paper_id, comparison.budget),
+        "baseline_trials": len(of_budget(runs.trials.get(BASELINE, ()), comparison.budget)) if of_seed else None,
         "notes": list(dict.fromkeys(notes)),
     }
 
@@ -163,7 +164,28 @@ def _seed(record: Record, baseline: Record | None) -> dict[str, Any]:
     return row
 
 
-def _facts(record: Record) -> list[tuple[str, str]]:
+def _tried(runs: Runs, paper_id: str, budget: Budget) -> list[dict[str, Any]]:
+    """The recipes that were tried of a method under a budget, the best first, each with the settings in which they differ."""
+    found = of_budget(runs.trials.get(paper_id, ()), budget)
+    names = list(varied(found))
+    return [
+        {
+            "change": one.trials[0].change,
+            "settings": ", ".join(f"{name} {one.settings.get(name)}" for name in names),
+            "top1": 100 * one.top1,
+            "seeds": len(one.trials),
+        }
+        for one in sorted(found, key=lambda one: -one.top1)
+    ]
+
+
+def tricks(catalog: Catalog, record: Record) -> list[str]:
+    """What the test pass of a run did beyond one look at the image, as people call it."""
+    known = catalog.manifest.test_time
+    return [known[word].name if word in known else word for word in record.test_time]
+
+
+def _facts(catalog: Catalog, record: Record) -> list[tuple[str, str]]:
     """The protocol of a run."""
     epochs, compute, outcome = record.recipe.get("epochs", "unknown"), record.compute, record.outcome
     size = f"{outcome.parameters / 1e6:.2f} M parameters, {outcome.flops / 1e6:.1f} M FLOPs an image"
@@ -177,6 +199,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
             f"{record.dataset.train} images, {epochs} epochs, {compute.updates} steps, batch (processes × images) {batch}",
         ),
         ("Reported", f"{record.selection} (epoch {record.epoch})"),
+        ("Test-time tricks", ", ".join(tricks(catalog, record)) or "none"),
         ("Size", f"{size} (matmul, convolution, attention)"),
         ("Run on", f"{compute.device}, {threads}, {compute.precision}, {compute.images_per_second:.0f} images/s in training"),
         *told_apart,
@@ -217,7 +240,11 @@ def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
             "train": comparison.budget.train,
             "images": comparison.images,
             "spread": 100 * comparison.spread.variance**0.5 if comparison.spread else None,
-            "rows": [shown(row) | {"name": name_of(catalog, row)} for row in comparison.rows if row.label is None],
+            "rows": [
+                shown(row) | {"name": name_of(catalog, row), "tricks": tricks(catalog, row.runs[0])}
+                for row in comparison.rows
+                if row.label is None
+            ],
         }
         for comparison in runs.comparisons
         if comparison.budget.dataset == dataset_id and (comparison.methods or comparison.row(BASELINE))
