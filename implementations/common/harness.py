@@ -1,4 +1,4 @@
-"""What the harness does with any method, in numbers: drawn images, training loop, test pass and pointing.
+"""What the harness does with any method, in numbers: drawn images, training loop, test pass, pointing and blind guesses.
 
 A method's fingerprint doesn't show these, so they are kept beside the records, once for all, and held against the code with them.
 """
@@ -65,6 +65,9 @@ class Probe(Method):
         weight = self.classifier.weight[self(images).argmax(1)].view(-1, 3, 6, 6)
         return (F.avg_pool2d(images.double(), 16) * weight).sum(1).relu()
 
+    def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
+        return super().evidence_maps(images) | {"input gradient": evaluate.input_gradient(self, images)}
+
 
 def compute() -> dict[str, Any]:
     """The numbers: the drawn images exactly, what was trained on them in float64."""
@@ -79,6 +82,7 @@ def compute() -> dict[str, Any]:
         trainer.fit()
         predicted = evaluate.predict(probe, data.test, accelerator)
         pointed = evaluate.pointing(probe, data.test, accelerator)
+        blind = evaluate.blind_guesses(data.train, data.test, CLASSES.coarse["family"], probe.recipe.input_size)
     weight = probe.classifier.weight.detach()
     return {
         "exact": {
@@ -86,7 +90,11 @@ def compute() -> dict[str, Any]:
             "predictions": predicted,
             "steps": trainer.state.step,
         },
-        "computed": {"weights": [float(weight.mean()), float(weight.std()), float(weight[0, 0])], "pointing": list(pointed)},
+        "computed": {
+            "weights": [float(weight.mean()), float(weight.std()), float(weight[0, 0])],
+            "pointing": {name: sum(hits) / len(hits) for name, hits in pointed.items()},
+            "blind": {name: float(chances.mean()) for name, chances in blind.items()},
+        },
     }
 
 

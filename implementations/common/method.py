@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from implementations.common.recipes import Recipe
+from implementations.common.records import EVIDENCE
 
 Terms = dict[str, Tensor]
 Update = Callable[[Callable[[Tensor, Tensor], Terms], Tensor, Tensor], Terms]
@@ -78,6 +79,11 @@ class Method(nn.Module):
         raise NotImplementedError
 
     # ---------------------------------------------------------------------------- only where the paper needs it
+
+    def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) → maps (B, h, w) ≥ 0 by name, each over the image: all of which it is recorded how often they peak inside
+        the part that tells the species. Beside `evidence`, which is always one of them, a method may have more."""
+        return {EVIDENCE: self.evidence(images)}
 
     def chosen(self, images: Tensor) -> Tensor | None:
         """(B, 3, H, W) → (B, M, 4), the patches or crops that it chose, as top, left, bottom, right in pixels, to be drawn.

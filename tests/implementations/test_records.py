@@ -21,7 +21,7 @@ def record(labels: list[int], predictions: list[int], **changes) -> records.Reco
         "compute": {"processes": 1, "batch_per_process": 32, "images_per_loss": 32, "updates": 225, "device": "CPU", "precision": "float32", "threads": 2, "seconds": 1.0, "images_per_second": 2.0, "test_images_per_second": 4.0},
         "outcome": {
             "top1": right / len(labels), "interval": wilson(right, len(labels)), "predictions": records.encode(predictions), "family_top1": None,
-            "family_confusion": None, "pointing": None, "pointing_by_chance": None, "measures": {}, "best_on_test": None, "best_validation": None,
+            "family_confusion": None, "pointing": None, "blind": None, "measures": {}, "best_on_test": None, "best_validation": None,
             "parameters": 1, "flops": 1,
         },
         "labels": records.encode(labels), "evidence": [], "picture": None, "versions": {}, "fingerprint": None,
@@ -40,12 +40,49 @@ def test_a_record_with_another_number_of_predictions_than_images_is_refused():
         record([0, 1], [0, 1], dataset={"name": "x", "fingerprint": "0" * 32, "classes": 2, "train": 1, "validation": 1, "test": 3})
 
 
+def pointed(maps: dict[str, list[bool]], guess: list[bool]) -> dict:
+    """What of an outcome tells where maps peak: their hits, and those of a fixed point a family."""
+    of = {name: records.Pointing.of(hits).model_dump() for name, hits in maps.items()}
+    random = records.Pointing(share=0.05, hits=None).model_dump()
+    return {"pointing": of, "blind": {"random point": random, records.LAST_GUESS: records.Pointing.of(guess).model_dump()}}
+
+
+def with_pointing(**changes) -> records.Record:
+    """A record of ten images."""
+    known = pointed({records.EVIDENCE: [True] * 3 + [False] * 7}, [False] * 9 + [True])
+    outcome = record([0] * 10, [0] * 10).outcome.model_dump() | known | changes
+    return record([0] * 10, [0] * 10, outcome=outcome)
+
+
+def test_hits_come_back_as_they_were_and_stay_short():
+    hits = [index * 7919 % 11 == 0 for index in range(3841)]
+    assert records.decode_hits(records.encode_hits(hits), 3841) == hits
+    assert len(records.encode_hits(hits)) < 700
+    assert with_pointing().outcome.pointing[records.EVIDENCE].share == 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"blind": None}, "known together, or neither is"),
+        ({"pointing": {"other": {"share": 0.5, "hits": records.encode_hits([True] * 10)}}}, "no hits are kept of 'evidence'"),
+        ({"pointing": {"evidence": {"share": 0.5, "hits": None}}}, "no hits are kept of 'evidence'"),
+        ({"blind": {records.LAST_GUESS: {"share": 0.5, "hits": None}}}, f"no hits are kept of '{records.LAST_GUESS}'"),
+        ({"pointing": {"evidence": {"share": 0.5, "hits": records.encode_hits([True] * 17)}}}, "where there are 10 test images"),
+        ({"pointing": {"evidence": {"share": 0.5, "hits": records.encode_hits([True] * 8)}}}, "where there are 10 test images"),
+    ],
+)
+def test_pointing_without_the_hits_that_it_follows_from_is_refused(change, said):
+    with pytest.raises(ValidationError, match=said):
+        with_pointing(**change)
+
+
 def test_a_picture_elsewhere_is_refused():
     with pytest.raises(ValidationError, match="the picture stands beside its record"):
         record([0], [0], picture="../../secret.png")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', json.dumps({"format": 1})])
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 3}', json.dumps({"format": 2})])
 def test_a_file_that_is_no_record_is_named_with_the_first_thing_that_is_wrong(tmp_path, content):
     path = tmp_path / "broken.json"
     path.write_text(content, encoding="utf-8")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from implementations.common import steps
 from implementations.common.comparison import Comparison, compare
 from implementations.common.records import Broken, Record, read_all
+from implementations.common.steps import Measured
 from tools import verdicts
 from tools.catalog import Catalog
 from tools.protocols import facts_of_record
@@ -28,6 +30,8 @@ class Runs:
     records: Mapping[str, list[tuple[Path, Record]]] = field(default_factory=dict)
     verdicts: Verdicts | None = None
     """None: nothing was rechecked since code or records changed."""
+    measured: Sequence[Measured] = ()
+    """What training steps and test passes cost beside the baseline's."""
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -108,7 +112,7 @@ def read_runs(root: Path) -> Runs:
     records = {path.name: [_in_place(*one) for one in read_all(path)] for path in folders}
     file = root / verdicts.FILE
     found = verdicts.read(file, verdicts.key_of(root)) if file.is_file() else None
-    return Runs(root, records, found)
+    return Runs(root, records, found, steps.read(folder / steps.FILE.name))
 
 
 def _in_place(path: Path, record: Record) -> tuple[Path, Record]:
