@@ -110,6 +110,7 @@ def measured(paper: str, count: int, load: float) -> Iterator[Measured]:
             flops=evaluate.flops(both[0].method),
             step=step,
             test=test,
+            images=round(seen(both[0]) / seen(both[1]), 6),
             date=datetime.date.today().isoformat(),
             machine=f"{platform.machine()} CPU, {cores()} cores",
             torch=torch.__version__,
@@ -139,6 +140,11 @@ def built(kind: type[Method], recipe: Recipe) -> Trainer:
     trainer.state.step = trainer.total - 1  # of the last phase, in which all that is trained at all is trained
     trainer.set_phase()
     return trainer
+
+
+def seen(trainer: Trainer) -> float:
+    """How many images an epoch of training takes."""
+    return trainer.per_epoch * trainer.images_per_step
 
 
 def batch(trainer: Trainer) -> tuple[torch.Tensor, torch.Tensor]:

@@ -78,7 +78,7 @@ def _papers(asked: Sequence[str] | None) -> list[str]:
 
 
 def _jobs(papers: Sequence[str], seeds: Sequence[int], baseline_seeds: int) -> list[Job]:
-    """Every run: of the methods on each family of backbones they take, and of the baseline under each of their budgets and longer."""
+    """Every run: of the methods on each family of backbones they take, and of the baseline under their budgets, and longer."""
     from implementations.common import backbones
     from implementations.common.recipes import resolve
     from implementations.common.run import STRIDES, method_of
@@ -143,10 +143,10 @@ def tables(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> s
     methods = sum(len(comparison.methods) for comparison in comparisons)
     blocks = [_side_by_side(comparison, measured) for comparison in comparisons if comparison.methods]
     note = (
-        "Intervals are of the accuracy expected over seeds and images, 95%, each for itself. A gain or a loss is claimed where its"
-        f" p-value, adjusted for the {methods} methods compared (Holm), is below 0.05.\n"
-        "looks at part: how often what it looks at peaks inside the part that tells the species; *: more often than one fixed point"
-        " a family falls there, which never looks at the image (the 95% interval of the difference lies above 0).\n"
+        "Intervals are of the accuracy expected over seeds and images, 95%, each for itself. A gain or a loss is claimed where"
+        f" its p-value, adjusted for the {methods} methods compared (Holm), is below 0.05.\n"
+        "looks at part: how often what it looks at peaks inside the part that tells the species; *: more often than one fixed"
+        " point a family lies there, which never looks at the image (the 95% interval of the difference lies above 0).\n"
         "training step, test pass: × the baseline's; python -m benchmarks.steps --write measures them."
     )
     return "\n\n".join([*blocks, note, *_at_equal_time(comparisons, measured)])
@@ -219,9 +219,9 @@ def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measure
         for one in found
     ]
     note = (
-        "Training costs so many times the baseline's at equal epochs, by the measured time of a step; (by images): by how many images"
-        " the optimiser's updates saw, where none was measured. (less time): the longest baseline that is recorded was trained for"
-        " less time than the method."
+        "Training costs so many times the baseline's at equal epochs, by the measured time of a step; (by images): by how many"
+        " images the optimiser's updates saw, where none was measured. (less time): the longest baseline that is recorded was"
+        " trained for less time than the method."
     )
     return ["Equal epochs and equal training time\n" + _grid([heads, *lines]), note]
 

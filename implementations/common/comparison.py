@@ -11,7 +11,19 @@ import numpy as np
 
 from implementations.common import steps
 from implementations.common.records import LAST_GUESS, Budget, Record, decode, decode_hits
-from implementations.common.statistics import LEVEL, Estimate, Gain, Spread, Table, expected, gain, holm, one_more_run, paired, pool
+from implementations.common.statistics import (
+    LEVEL,
+    Estimate,
+    Gain,
+    Spread,
+    Table,
+    expected,
+    gain,
+    holm,
+    one_more_run,
+    paired,
+    pool,
+)
 
 BASELINE = "baseline"
 ENOUGH_SEEDS, ENOUGH_BASELINE_SEEDS, ENOUGH_IMAGES = 3, 10, 3840
@@ -189,11 +201,11 @@ def right(record: Record) -> list[bool]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What training a method costs, as so many epochs of the plain baseline under the same budget."""
+    """What training a method costs: as much as so many epochs of the plain baseline under the same budget."""
 
     epochs: float
     measured: bool
-    """By the measured time of a step; False: by how many images its updates saw, which knows nothing of a step's own cost."""
+    """By the measured time of a step; False: by how many images its updates saw, which knows nothing of what a step does."""
 
 
 def cost_of(comparison: Comparison, row: Row, measured: Iterable[steps.Measured]) -> Cost | None:
@@ -205,7 +217,7 @@ def cost_of(comparison: Comparison, row: Row, measured: Iterable[steps.Measured]
         return Cost(epochs, measured=True)
     found = steps.of(row.runs[0], measured)
     if isinstance(found, steps.Measured):
-        return Cost(epochs * found.step.median, measured=True)
+        return Cost(epochs * found.step.median * found.images, measured=True)
     return Cost(epochs * _seen(row) / _seen(baseline), measured=False) if baseline else None
 
 
@@ -242,7 +254,7 @@ def _as_long(epochs: int, cost: Cost) -> bool:
 def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measured]) -> list[EqualTime]:
     """Each method beside the baseline at equal training time; none where the baseline wasn't run on the same images.
 
-    The spread over seeds is pooled over all rows whose budgets differ in the epochs alone: of a longer baseline there are few seeds.
+    The spread over seeds is pooled over all rows whose budgets differ in their epochs alone: a longer baseline has few seeds.
     """
     alike: dict[tuple[Budget, int, str], list[Comparison]] = defaultdict(list)
     for one in comparisons:
@@ -251,9 +263,8 @@ def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measu
     for group in alike.values():
         rows = [row for one in group for row in one.rows]
         spread = dict(zip(map(id, rows), pool([row.table for row in rows]), strict=True))
-        lengths = sorted(
-            ((one.budget.epochs, row) for one in group if one.budget.epochs and (row := one.row(BASELINE))), key=lambda pair: pair[0]
-        )
+        trained = [(one.budget.epochs, row) for one in group if one.budget.epochs and (row := one.row(BASELINE))]
+        lengths = sorted(trained, key=lambda pair: pair[0])
         for one in group:
             for row in one.methods:
                 cost = cost_of(one, row, measured)

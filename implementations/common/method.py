@@ -82,7 +82,8 @@ class Method(nn.Module):
 
     def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) → maps (B, h, w) ≥ 0 by name, each over the image: all of which it is recorded how often they peak inside
-        the part that tells the species. Beside `evidence`, which is always one of them, a method may have more."""
+        the part that tells the species. Beside `evidence`, which is always one of them, a method may have more.
+        """
         return {EVIDENCE: self.evidence(images)}
 
     def chosen(self, images: Tensor) -> Tensor | None:

@@ -102,7 +102,7 @@ class Pointing(_Model):
 
     share: Share
     hits: str | None
-    """Of each test image whether it did, as `encode_hits` keeps it; None: a random point, of which the expected share is known."""
+    """Of each test image whether it did, as `encode_hits` keeps it; None: a random point, whose expected share is known."""
 
     @classmethod
     def of(cls, chances: Sequence[float]) -> Self:

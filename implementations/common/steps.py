@@ -41,6 +41,8 @@ class Measured(_Model):
     flops: int
     step: Ratio
     test: Ratio
+    images: float
+    """How many images its training sees in an epoch, over the baseline's number."""
     date: str
     machine: str
     torch: str

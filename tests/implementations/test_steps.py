@@ -20,7 +20,7 @@ def measured(paper: str = "pmg", step: float = 2.0, **changes) -> Measured:
     """As `record` makes a run: of one parameter and one FLOP."""
     fields = {
         "paper": paper, "backbone": "finch_vit", "recipe": RECIPE | changes.pop("recipe", {}), "parameters": 1, "flops": 1,
-        "step": Ratio(median=step, low=step - 0.125, high=step + 0.25), "test": Ratio(median=1.5, low=1.5, high=1.5),
+        "step": Ratio(median=step, low=step - 0.125, high=step + 0.25), "test": Ratio(median=1.5, low=1.5, high=1.5), "images": 1.0,
         "date": "2026-01-02", "machine": "x86_64 CPU, 2 cores", "torch": "2.9.0", "threads": 1, "turns": 20, "unquiet": None,
     }  # fmt: skip
     return Measured.model_validate(fields | changes)

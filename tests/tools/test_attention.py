@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from implementations.common import sheet
-from implementations.common.statistics import of_shares
 from tools.catalog import ROOT, load
 from tools.pages import pictures
-from tools.pages.attention import FORMULAS, attention
+from tools.pages.attention import BACKBONE, FORMULAS, attention
 from tools.pages.records import Runs, read_runs
 from tools.render import render
 
@@ -59,9 +58,27 @@ def test_every_picture_that_the_page_shows_is_written_beside_it(page):
 
 
 def test_how_often_a_method_looks_at_the_telling_part_is_its_runs_mean_with_an_interval_around_it(page):
+    runs = read_runs(ROOT)
     for row in page[0]["rows"]:
-        assert row["pointed"]["low"] < row["pointed"]["value"] < row["pointed"]["high"]
-        assert row["pointed"]["value"] == pytest.approx(row["pointing"])
+        share = row["pointing"][0]["share"]
+        assert share["low"] < share["value"] < share["high"]
+        strides = (None, 6 if "stride 6" in row["backbone"] else None)
+        own = [run for run in runs.valid(row["paper"]) if run.label is None and run.budget.strides == strides and run.backbone.name == BACKBONE]
+        assert share["value"] == pytest.approx(100 * np.mean([run.outcome.pointing["evidence"].share for run in own]))
+    assert [len(row["pointing"]) for row in page[0]["rows"]] == [2 if row["paper"] == "baseline" else 1 for row in page[0]["rows"]]
+
+
+def test_what_is_found_without_looking_and_which_methods_point_better_is_told(page):
+    data, html = page
+    blind = next(run for run in read_runs(ROOT).valid("transfg")).outcome.blind
+    assert ", ".join(f"{name} {100 * one.share:.0f}%" for name, one in blind.items()) in html
+    assert sorted(data["above"] + data["not_above"]) == sorted(f"{row['name']} ({row['backbone']})" for row in data["rows"])
+    for row in data["rows"]:
+        guess, own = 100 * blind["fixed point a family"].share, row["pointing"][0]["share"]
+        if own["value"] < guess:
+            assert f"{row['name']} ({row['backbone']})" in data["not_above"]
+    assert (f"Above it: {', '.join(data['above'])}." if data["above"] else "No method's map lies above it.") in html
+    assert html.count("<strong>above</strong>") == sum(one["marked"] for row in data["rows"] for one in row["pointing"])
 
 
 def test_an_ablation_stands_in_its_methods_row_with_its_difference(page):
@@ -79,13 +96,6 @@ def test_a_method_without_runs_is_not_shown():
     runs = read_runs(ROOT)
     fewer = Runs(runs.root, {paper: [] if paper == "transfg" else records for paper, records in runs.records.items()}, None)
     assert "transfg" not in {row["paper"] for row in attention(catalog, fewer)[2]["rows"]}
-
-
-def test_pointing_accuracy_has_the_images_and_the_runs_part():
-    alone = of_shares([0.5], 100, 0.0, 1)
-    assert (alone.low, alone.high) == pytest.approx((0.5 - 1.984 * 0.05, 0.5 + 1.984 * 0.05), abs=1e-3)
-    spread = of_shares([0.5, 0.5, 0.5], 10**6, 0.0003, 10)
-    assert spread.high - 0.5 == pytest.approx(2.228 * 0.01, abs=1e-3)
 
 
 def test_the_same_images_stand_at_the_same_places_of_every_methods_picture():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -11,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from implementations.common.records import Record, Trial, encode, file_name
+from implementations.common import comparison, steps
+from implementations.common.records import Outcome, Record, Trial, encode, file_name
 from implementations.common.statistics import wilson
+from implementations.common.steps import Measured, Ratio
+from tests.implementations.test_compare import run as run_of
+from tests.implementations.test_records import pointed
 from tools import verdicts
 from tools.catalog import ROOT, load
 from tools.check_catalog import main as check_catalog
-from tools.pages.records import read_runs
+from tools.pages.records import Runs, read_runs
 from tools.pages.runs import label_box, plot
 from tools.render import main, render, write_docs
 from tools.verdicts import Finding, PaperVerdict, RecordState, Verdicts
@@ -28,7 +33,7 @@ def record(paper: str, seed: int, predictions: list[int], **changes) -> Record:
     right = sum(a == b for a, b in zip(LABELS, predictions, strict=True))
     outcome = {
         "top1": right / 4, "interval": wilson(right, 4), "predictions": encode(predictions), "family_top1": None, "family_confusion": None,
-        "pointing": 0.5, "pointing_by_chance": 0.1, "measures": {}, "best_on_test": None, "best_validation": None, "parameters": 1500000, "flops": 2500000,
+        **pointed({"evidence": [True, True, False, False]}, [True, False, False, False]), "measures": {}, "best_on_test": None, "best_validation": None, "parameters": 1500000, "flops": 2500000,
     }  # fmt: skip
     fields = {
         "paper": paper, "variant": None, "profile": "demo", "claim": None,
@@ -87,8 +92,8 @@ def test_a_row_a_seed_stands_beside_the_baseline_of_that_seed(implemented):
         record("baseline", 0, [0, 0, 0, 0]), record("baseline", 1, [0, 0, 1, 0]),
     )  # fmt: skip
     assert cells(page(implemented), "Our runs on") == [
-        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50% (chance 10%)"],
-        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50% (chance 10%)"],
+        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50%"],
+        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50%"],
         ["expected", "87.5 (47.7 to 100.0)", "62.5 (0.0 to 100.0)", "+25.0 (−20.9 to +70.9)", "50%"],
     ]
 
@@ -120,8 +125,26 @@ def test_how_it_was_run_is_told_of_the_method_and_not_of_its_ablation(implemente
         record("kestrel", 0, [0, 0, 1, 1], compute=slow),
     )
     html = page(implemented)
+    assert "other work on the machine may have run beside" in html
     assert "29 images/s" in html
     assert "65 images/s" not in html
+
+
+def test_a_seeds_pointing_is_marked_where_it_is_more_than_a_guess_that_doesnt_look(implemented):
+    maps = {"evidence": [True] * 4, "input gradient": [True, True, False, False]}
+    sure, other = (record("kestrel", seed, [0, 0, 1, 1]) for seed in (0, 1))
+    outcome = Outcome.model_validate(sure.outcome.model_dump() | pointed(maps, [False] * 3 + [True]) | {"blind": pointed({}, [False] * 4)["blind"]})
+    keep(implemented, sure.model_copy(update={"outcome": outcome}), other)
+    first, second, _ = cells(page(implemented), "Our runs on")
+    assert (first[-1], second[-1]) == ("100% aboveinput gradient 50%", "50%")
+    assert "without looking at the image, too: random point 5%, fixed point a family 0%." in page(implemented)
+
+
+def test_a_record_without_boxes_says_so(implemented):
+    one = record("kestrel", 0, [0, 0, 1, 1])
+    keep(implemented, one.model_copy(update={"outcome": one.outcome.model_copy(update={"pointing": None, "blind": None})}))
+    assert [row[-1] for row in cells(page(implemented), "Our runs on")] == ["no boxes", "no boxes"]
+    assert "without looking at the image" not in page(implemented)
 
 
 def test_an_ablation_alone_is_no_demo_check(implemented):
@@ -194,10 +217,28 @@ def test_a_record_that_the_check_found_wrong_carries_nothing_and_without_a_check
     assert "Not rechecked in this build." in page(implemented, "checks.md") or "not rechecked in this build" in page(implemented, "checks.md")
 
 
+SEEN = {"api-net": 1.02, "pmg": 4.1, "ffvt": 0.93, "tpskg": 1.95, "aftrans": 2.13, "rams-trans": 2.25, "dcal": 2.66, "transfg": 0.96}
+"""Step times over the baseline's that were seen once."""
+
+
+def with_steps(runs: Runs) -> Runs:
+    """The committed runs, as if the steps of all methods had been measured."""
+    firsts = [row.runs[0] for one in runs.comparisons for row in one.methods]
+    about = {"images": 1, "date": "2026-01-02", "machine": "two cores", "torch": "2.9", "threads": 1, "turns": 20, "unquiet": None}
+    measured = [
+        Measured(
+            paper=run.paper, backbone=run.backbone.name, recipe=run.recipe, parameters=run.outcome.parameters, flops=run.outcome.flops,
+            step=Ratio(median=SEEN.get(run.paper, 1.5), low=1, high=2), test=Ratio(median=1, low=1, high=1), **about,
+        )
+        for run in firsts
+    ]  # fmt: skip
+    return dataclasses.replace(runs, measured=measured)
+
+
 @pytest.mark.parametrize("backbone", ["finch_resnet", "finch_vit"])
 def test_no_name_on_the_committed_plots_lies_on_another(backbone):
     catalog, _ = load(ROOT)
-    points = plot(catalog, read_runs(ROOT), "synthetic-finches", backbone).points
+    points = plot(catalog, with_steps(read_runs(ROOT)), "synthetic-finches", backbone).points
     boxes = [label_box(point, (point["label"]["x"] - point["x"], point["label"]["y"] - point["y"], point["label"]["anchor"])) for point in points]
     assert len(boxes) > 3
     for index, (left, top, right, bottom) in enumerate(boxes):
@@ -205,6 +246,15 @@ def test_no_name_on_the_committed_plots_lies_on_another(backbone):
         assert right <= 640
         for other in boxes[:index]:
             assert not (left < other[2] and other[0] < right and top < other[3] and other[1] < bottom)
+
+
+def test_nothing_is_drawn_of_methods_whose_steps_nobody_measured():
+    catalog, _ = load(ROOT)
+    runs = read_runs(ROOT)
+    assert plot(catalog, dataclasses.replace(runs, measured=()), "synthetic-finches", "finch_vit") is None
+    one = [known for known in with_steps(runs).measured if known.paper == "dcal"]
+    drawn = plot(catalog, dataclasses.replace(runs, measured=one), "synthetic-finches", "finch_vit")
+    assert {point["name"] for point in drawn.points} == {"Baseline", "DCAL"}
 
 
 def test_a_paper_whose_values_nobody_knows_is_implemented_without_a_claim(tree):
@@ -248,7 +298,56 @@ def test_side_by_side_a_gain_is_claimed_only_where_its_adjusted_p_value_says_so(
     html = page(implemented, "side-by-side.md")
     assert [row[:4] for row in cells(html, "Methods beside the baseline")] == [["Baseline", "3", "75.0 (0.0 to 100.0)", ""], ["Kestrel", "3", "100.0 (51.0 to 100.0)", "+25.0 (−54.6 to +100.0)"]]
     assert "<strong>gain</strong>" not in html
-    assert "<svg" in html.split('id="time"')[1].split("## What")[0] if 'id="time"' in html else "<svg" in html
+    assert "## Equal epochs and equal training time" in html
+
+
+def recorded(implemented: Path, right: int, *, longer: int | None = None) -> None:
+    """Three runs of a kestrel on 400 images, right on so many, and of the baseline, right on 300; also of one trained twice as long."""
+    runs = [run_of(paper, seed, count + 2 * seed) for paper, count in (("kestrel", right), ("baseline", 300)) for seed in range(3)]
+    if longer:
+        runs += [run_of("baseline", seed, longer + 2 * seed, recipe={"epochs": 30}, changes=["epochs=30"]) for seed in range(3)]
+    keep(implemented, *(one.model_copy(update={"picture": f"{index}.webp"}) for index, one in enumerate(runs)))
+
+
+@pytest.mark.parametrize(("right", "mark", "word"), [(340, "gained", "gain"), (260, "lost", "loss"), (300, None, None)])
+def test_a_loss_is_marked_as_a_gain_is_on_every_page(implemented, monkeypatch, right, mark, word):
+    for name, least in (("ENOUGH_SEEDS", 3), ("ENOUGH_BASELINE_SEEDS", 3), ("ENOUGH_IMAGES", 400)):
+        monkeypatch.setattr(comparison, name, least)
+    recorded(implemented, right)
+    html, paper = page(implemented, "side-by-side.md"), page(implemented)
+    assert re.findall(r'<tr class="(\w+)"><th scope="row"><a', html) == ([mark] * 2 if mark else [])  # in both tables
+    assert re.findall(r"<strong>(gain|loss)</strong>", html) == ([word] * 2 if word else [])
+    assert (f"<strong>A {word}</strong>: p =" in paper) if word else ("No difference is claimed: p =" in paper)
+    assert re.findall(r"<strong>(gain|loss)</strong>", paper) == ([word] if word else [])
+
+
+def test_steps_are_told_as_multiples_of_the_baselines_and_equal_training_time_beside_equal_epochs(implemented):
+    recorded(implemented, 340, longer=350)
+    (row,) = cells(page(implemented, "side-by-side.md"), "Methods beside the baseline at equal epochs")
+    assert [re.sub(r" \(.*\)", "", cell) for cell in row] == ["Kestrel finch_vit", "85.5", "75.5", "+10.0", "1.00 ×by images", "75.515 epochs", "+10.0"]
+    known = Measured(
+        paper="kestrel", backbone="finch_vit", recipe={"epochs": 15, "input_size": 96}, parameters=1, flops=1, step=Ratio(median=1.9, low=1.8, high=2.1),
+        test=Ratio(median=1.2, low=1.1, high=1.3), images=1, date="2026-01-02", machine="two cores", torch="2.9", threads=1, turns=20, unquiet="others <work>",
+    )  # fmt: skip
+    for one, told in ((known, ["1.90 × (1.80 to 2.10)machine not quiet", "1.20 × (1.10 to 1.30)machine not quiet"]), (known.model_copy(update={"flops": 2}), ["out of date"] * 2)):
+        steps.keep(implemented / "implementations" / "records" / "steps.json", [one])
+        html = page(implemented, "side-by-side.md")
+        baseline, kestrel = cells(html, "Methods beside the baseline on")
+        assert (baseline[-2:], kestrel[-2:]) == (["1 ×", "1 ×"], told)
+    assert "others <work>" not in html
+    steps.keep(implemented / "implementations" / "records" / "steps.json", [known])
+    html = page(implemented, "side-by-side.md")
+    assert 'title="2026-01-02, two cores, torch 2.9, 1 thread, 20 turns; others &lt;work&gt;"' in html
+    (row,) = cells(html, "Methods beside the baseline at equal epochs")
+    assert [re.sub(r" \(.*\)", "", cell) for cell in row] == ["Kestrel finch_vit", "85.5", "75.5", "+10.0", "1.90 ×", "88.030 epochs", "−2.5"]
+    assert "Kestrel: 85.5 at the cost of 28 epochs of the baseline" in html
+
+
+def test_a_broken_list_of_steps_is_named_without_a_traceback(implemented, tmp_path, capsys):
+    recorded(implemented, 340)
+    (implemented / "implementations" / "records" / "steps.json").write_text("{", encoding="utf-8")
+    assert main(["--root", str(implemented), "--out", str(tmp_path / "docs")]) == 1
+    assert "steps.json: no list of measured steps" in capsys.readouterr().err
 
 
 def test_trials_and_notes_are_shown_and_escaped(implemented):

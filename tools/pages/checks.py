@@ -100,9 +100,7 @@ def _records(runs: Runs) -> dict[str, dict[str, Any]]:
 def side_by_side(catalog: Catalog, runs: Runs) -> Page:
     """Methods beside the baseline at equal epochs and equal training time, and what such intervals promise."""
     tables = on_dataset(catalog, runs, DATASET)
-    backbones = dict.fromkeys(
-        named(comparison.budget) for comparison in runs.comparisons if comparison.budget.dataset == DATASET
-    )
+    backbones = dict.fromkeys(named(comparison.budget) for comparison in runs.comparisons if comparison.budget.dataset == DATASET)
     plots = [(backbone, plot(catalog, runs, DATASET, backbone)) for backbone in backbones]
     simulated = json.loads(SIMULATION.read_text(encoding="utf-8"))
     data = {

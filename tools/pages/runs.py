@@ -205,8 +205,8 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("Run on", f"{compute.device}, {threads}, {compute.precision}"),
         (
             "Taken, other work on the machine may have run beside",
-            f"{compute.seconds:,.0f} s of training, {compute.images_per_second:.0f} images/s, {compute.test_images_per_second:.0f} in"
-            " the test pass",
+            f"{compute.seconds:,.0f} s of training, {compute.images_per_second:.0f} images/s;"
+            f" test pass {compute.test_images_per_second:.0f} images/s",
         ),
         *told_apart,
     ]
@@ -298,15 +298,18 @@ class Plot:
 
 
 def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot | None:
-    """Each method at what its training costs, and the baseline at several lengths, on one backbone; None for fewer than two."""
+    """Each method at what its training costs, and the baseline at several lengths, on one backbone.
+
+    None where no method's step was measured: by the images that it sees, one that looks at each twice costs no more than once.
+    """
     found = [
         (comparison, row, cost)
         for comparison in runs.comparisons
         for row in comparison.rows
         if (comparison.budget.dataset, named(comparison.budget)) == (dataset_id, backbone) and row.label is None
-        if (cost := cost_of(comparison, row, runs.measured))
+        if (cost := cost_of(comparison, row, runs.measured)) and cost.measured
     ]
-    if len(found) < 2:
+    if all(row.paper == BASELINE for _, row, _ in found):
         return None
     lows, highs = [100 * row.top1.low for _, row, _ in found], [100 * row.top1.high for _, row, _ in found]
     right_end, bottom, top = max(cost.epochs for *_, cost in found) * 1.18, 5 * (min(lows) // 5), 5 * (max(highs) // 5 + 1)
@@ -326,7 +329,7 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
             "high": y(100 * row.top1.high),
             "name": name_of(catalog, row),
             "baseline": row.paper == BASELINE,
-            "detail": f"{comparison.budget.epochs} epochs, {row.mean('updates'):.0f} steps{'' if cost.measured else ', cost by images'}",
+            "detail": f"{comparison.budget.epochs} epochs, {row.mean('updates'):.0f} steps",
             "value": 100 * row.top1.value,
             "cost": cost.epochs,
         }
