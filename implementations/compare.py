@@ -147,7 +147,8 @@ def tables(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> s
         f" its p-value, adjusted for the {methods} methods compared (Holm), is below 0.05.\n"
         "looks at part: how often what it looks at peaks inside the part that tells the species; *: more often than one fixed"
         " point a family lies there, which never looks at the image (the 95% interval of the difference lies above 0).\n"
-        "training step, test pass: × the baseline's; python -m benchmarks.steps --write measures them."
+        "training step, test pass: × the baseline's (?: measured on a machine that wasn't quiet); python -m benchmarks.steps"
+        " --write measures them."
     )
     return "\n\n".join([*blocks, note, *_at_equal_time(comparisons, measured)])
 
@@ -196,7 +197,10 @@ def _speed(row: Row, measured: Sequence[Measured]) -> tuple[str, str]:
     if row.label is not None:
         return "", ""
     found = steps.of(row.runs[0], measured)
-    return (found, found) if isinstance(found, str) else (f"{found.step.median:.2f}", f"{found.test.median:.2f}")
+    if isinstance(found, str):
+        return found, found
+    doubt = "?" if found.unquiet else ""
+    return f"{found.step.median:.2f}{doubt}", f"{found.test.median:.2f}{doubt}"
 
 
 def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> list[str]:

@@ -1,7 +1,7 @@
 """What a method's training step and test pass cost, beside the plain baseline's: as `python -m benchmarks.steps` measured it.
 
 A ratio says nothing of a method that has changed since: so each keeps the recipe and the size that it was measured with. No torch
-here: the site shows them, too.
+here: the site shows them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from implementations.common.files import write_atomically
 from implementations.common.records import RECORDS, Broken, Record
 
 FILE = RECORDS / "steps.json"
@@ -84,6 +83,8 @@ def read(path: Path = FILE) -> list[Measured]:
 
 def keep(path: Path, fresh: Iterable[Measured]) -> None:
     """Writes down what was measured, each in place of what was known of the same method, backbone and strides."""
+    from implementations.common.files import write_atomically  # imports a package that the site, which reads only, does without
+
     known = {one.budget: one for one in [*read(path), *fresh]}
     lines = (json.dumps(known[key].model_dump()) for key in sorted(known, key=str))
     text = "[\n" + ",\n".join(lines) + "\n]\n"

@@ -79,7 +79,7 @@ CODE = {
     "which images make a batch": ([(API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]")], ["fingerprint.exact.batches"]),
     "the mode that the network is trained in": ([(f"{COMMON}/train.py", "self.method.train()", "self.method.eval()")], ["harness.exact.predictions"]),
     "the test pass": ([(f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))")], ["harness.exact.predictions[0]"]),
-    "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = points", "y, x = points")], ["harness.computed.pointing.evidence"]),
+    "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = points", "y, x = points")], ["harness.computed.pointing.input gradient"]),
     "the input gradient": ([(f"{COMMON}/evaluate.py", "gradient.abs()", "gradient.relu()")], ["harness.computed.pointing.input gradient"]),
     "what is found without looking": ([(f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()")], ["harness.computed.blind.fixed point"]),
     "which images are drawn": ([(f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)")], ["harness.exact.drawn.test"]),
