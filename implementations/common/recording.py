@@ -103,7 +103,7 @@ def _outcome(trainer: Trainer) -> tuple[records.Outcome, float]:
     families = evaluate.confusion(predictions, labels, parents) if parents else None
     with accelerator.autocast():
         measures = method.measure(trainer.images_in_order(data.test))
-    side = data.test.read(0).shape[-1]
+    side = data.test.read(0).shape[-1]  # boxes are known of drawn images alone, which the test transform neither scales nor crops
     blind = evaluate.blind_guesses(data.train, data.test, parents or [0] * len(data.classes), side) if pointed else None
     outcome = records.Outcome(
         top1=right / len(labels),

@@ -178,7 +178,7 @@ def on_cub(seed: int, top1: float, *, input_size: int = 448, **backbone) -> reco
     guesses = [label if index < top1 * 5794 else (label + 1) % 200 for index, label in enumerate(labels)]
     data |= {"seed": seed, "dataset": ON_CUB, "profile": "paper", "backbone": DENSENET | backbone, "labels": records.encode(labels)}
     data["recipe"] |= {"input_size": input_size}
-    data["outcome"] |= {"top1": top1, "predictions": records.encode(guesses)}
+    data["outcome"] |= {"top1": top1, "predictions": records.encode(guesses), "pointing": None, "blind": None}
     return records.Record.model_validate(data)
 
 
