@@ -105,6 +105,22 @@ def test_it_looks_at_an_image_as_often_as_it_declares(paper, backbone):
 
 
 @pytest.mark.parametrize(("paper", "backbone"), OWN)
+def test_any_method_can_be_held_against_its_input_gradient(paper, backbone):
+    method = build(method_of(paper), backbone=backbone, pretrained=True).eval()
+    with torch.no_grad():  # as in testing
+        for parameter in method.parameters():
+            if not parameter.any():  # a classifier that starts at zero hides all that lies before it
+                parameter.normal_(std=0.02, generator=torch.Generator().manual_seed(0))
+        maps, single = evaluate.input_gradient(method, images(2)), evaluate.input_gradient(method, images(2)[1:])
+        assert "evidence" in method.evidence_maps(images(2))
+    assert maps.shape == (2, 64, 64)
+    assert (maps >= 0).all()
+    assert (maps.amax((1, 2)) > 0).all()
+    assert torch.allclose(maps[1:], single, rtol=1e-3, atol=1e-6)
+    assert all(parameter.grad is None for parameter in method.parameters())
+
+
+@pytest.mark.parametrize(("paper", "backbone"), OWN)
 def test_the_evidence_changes_with_the_image(paper, backbone):
     method = build(method_of(paper), backbone=backbone, pretrained=True).eval()
     with torch.no_grad():

@@ -45,7 +45,7 @@ def untrained(root: Path, paper: str, backbone: str) -> Path:
     recipe = recipe_for(method_of(paper), profile="demo", backbone=backbone, changes=[], folder=False)
     method, loaded = method_of(paper).from_recipe(recipe, FOUR, Source(), seed=0)
     trainer = Trainer(method, Data("synthetic-finches", FOUR, split, split, split, "0" * 32), Accelerator(cpu=True), Settings(seed=0))
-    made, images = record_of(trainer, loaded, Told(profile="demo", threads=1, folder=root, changes=[]))
+    made, images = record_of(trainer, loaded, Told(profile="demo", threads=1, trials=[], changes=[]))
     path = root / "implementations" / "records" / paper / records.file_name(made)
     path.parent.mkdir(parents=True)
     path.write_text(records.to_text(made), encoding="utf-8")
@@ -113,13 +113,15 @@ CODE = {
     "a weight decay that the recipe doesn't show": ([(f"{COMMON}/train.py", '{"weight_decay": recipe.weight_decay,', '{"weight_decay": recipe.weight_decay + 2e-6,')], ["fingerprint.exact.groups[0].weight_decay"]),
     "the schedule's last value": ([(f"{COMMON}/schedules.py", "max(1, total - warmup))) / 2", "max(1, total - warmup + (step == total - 1)))) / 2")], ["fingerprint.exact.schedule[9]"]),
     "the method's code": ([(API_NET, "first + own * first,", "first + own * own * first,")], ["fingerprint.computed.losses[0].terms.cross-entropy"]),
-    "what it looks at": ([(API_NET, "return torch.einsum", "return 2 * torch.einsum")], ["fingerprint.computed.evidence.mean"]),
+    "what it looks at": ([(API_NET, "return torch.einsum", "return 2 * torch.einsum")], ["fingerprint.computed.maps.evidence.mean"]),
     "a shared module's behaviour": ([(f"{COMMON}/train.py", "self.method.parameters(), self.method.recipe.clip)", "self.method.parameters(), 2 * self.method.recipe.clip)")], ["fingerprint.computed.losses"]),
     "how new layers are drawn": ([(API_NET, "self.classifier = nn.Linear(width, len(classes))", "self.classifier = nn.Linear(width, len(classes))\n        nn.init.zeros_(self.classifier.bias)")], ["fingerprint.exact.drawn"]),
     "which images make a batch": ([(API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]")], ["fingerprint.exact.batches"]),
     "the mode that the network is trained in": ([(f"{COMMON}/train.py", "self.method.train()", "self.method.eval()")], ["harness.exact.predictions"]),
     "the test pass": ([(f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))")], ["harness.exact.predictions[0]"]),
-    "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = peaks", "y, x = peaks")], ["harness.computed.pointing[0]"]),
+    "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = points", "y, x = points")], ["harness.computed.pointing.input gradient"]),
+    "the input gradient": ([(f"{COMMON}/evaluate.py", "gradient.abs()", "gradient.relu()")], ["harness.computed.pointing.input gradient"]),
+    "what is found without looking": ([(f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()")], ["harness.computed.blind.fixed point"]),
     "which images are drawn": ([(f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)")], ["harness.exact.drawn.test"]),
     "how images are transformed": ([(f"{COMMON}/data.py", "seed_torch(self.seed, \"sample\", epoch, index)", "seed_torch(self.seed, \"sample\", epoch, index + 1)")], ["fingerprint.exact.transforms[0]"]),
 }  # fmt: skip
@@ -156,6 +158,8 @@ RECORD = {
     "accuracy": (lambda data: data["outcome"].update(top1=0.9), "contradicts itself: top-1 is 0.900000, but"),
     "predictions": (lambda data: data["outcome"].update(predictions=records.encode([1] * 8 + [0] * 24)), "but 0 of its 32 predictions are right"),
     "interval": (lambda data: data["outcome"].update(interval=[0.7, 0.9]), "the interval (0.7, 0.9) isn't that of"),
+    "pointing": (lambda data: data["outcome"]["pointing"]["evidence"].update(share=0.9), "contradicts itself: pointing of 'evidence' is 0.900000, but by its hits 0."),
+    "guess": (lambda data: data["outcome"]["blind"]["fixed point a family"].update(share=0.01), "contradicts itself: pointing of 'fixed point a family' is 0.010000, but by its hits 1."),
     "dataset": (lambda data: data.update(of_known_images("0" * 32).model_dump(include={"dataset", "outcome", "labels"})), f"stale: dataset.fingerprint: {'0' * 32} then, {finches.KNOWN[KNOWN]} now"),
     "seed": (lambda data: data.update(seed=7), "its seal isn't that of its content"),
     "claim": (lambda data: data["claim"].update(value=99.9), "stale: claim: {'dataset': 'cub-200-2011', 'metric': 'top-1', 'value': 99.9,"),
