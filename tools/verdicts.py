@@ -118,7 +118,7 @@ def _families(predictions: Sequence[int], labels: Sequence[int], record: Record)
 
 
 def key_of(root: Path) -> str:
-    """A hash of all that verdicts follow from: the code of the implementations and their variants, weights, records, claims."""
+    """A hash of all that verdicts follow from: the code of the implementations and their ablations, weights, records, claims."""
     content = hashlib.blake2b(digest_size=16)
     for path in _inputs(root):
         content.update(path.relative_to(root).as_posix().encode() + b"\0")
@@ -131,7 +131,6 @@ def _inputs(root: Path) -> Iterable[Path]:
         "implementations/**/*.py",
         "implementations/weights/*",
         "implementations/records/*/*.json",
-        "tests/implementations/*.py",
         "implementations/records/harness.json",
         "catalog/papers/*.yaml",
         "catalog/datasets/*.yaml",
