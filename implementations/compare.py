@@ -1,6 +1,7 @@
 """Methods and the plain baseline side by side: one backbone, data and budget, and what a few seeds can tell.
 
     python -m implementations.compare                        all methods on finches, seeds 0 1 2 (the baseline 0 … 9)
+    python -m implementations.compare --ablations            their ablations, too; --ablations NoJigsaw names one
     python -m implementations.compare --shard 3/8            the third of eight parts of the runs, for a job array
     python -m implementations.compare --tables               no run: the tables of what is recorded already
 
@@ -29,7 +30,7 @@ BASELINE_SEEDS = 10
 LONGER = (2, 4)
 """How many times the epochs the baseline is trained for, too: 4 times take as many updates as PMG's four a batch."""
 Job = tuple[str, str, tuple[str, ...], int]
-"""A run: paper, backbone, what is changed of its recipe, seed."""
+"""A run: paper (PAPER:CLASS is an ablation of it), backbone, what is changed of its recipe, seed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         papers = _papers(options.papers)
         if not options.tables:
             jobs = _jobs(papers, options.seeds, options.baseline_seeds)
+            jobs += _ablated(jobs, papers, options.ablations) if options.ablations is not None else []
             _run(_part(jobs, options.shard), options)
         found = compare(record for paper in papers for _, record in read_all(options.records / paper))
         print(tables(found, steps.read(options.records / steps.FILE.name)))
@@ -60,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="of each method (default: 0 1 2)")
     parser.add_argument(
         "--baseline-seeds", type=int, default=BASELINE_SEEDS, metavar="N", help="so many of the baseline (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ablations",
+        nargs="*",
+        metavar="CLASS",
+        help="also the papers' ablations (none named: all), which have a file each in implementations/ablations",
     )
     parser.add_argument("--shard", metavar="K/N", help="the K-th of N parts of the runs")
     parser.add_argument("--tables", action="store_true", help="run nothing; show what is recorded")
@@ -100,6 +108,18 @@ def _jobs(papers: Sequence[str], seeds: Sequence[int], baseline_seeds: int) -> l
     return list(dict.fromkeys(jobs))
 
 
+def _ablated(jobs: Sequence[Job], papers: Sequence[str], asked: Sequence[str]) -> list[Job]:
+    """Each of the papers' ablations, or of those asked for, run as the method itself is. Raises Usage for an unknown one."""
+    from implementations.ablations import ablations_of
+
+    known = {paper: list(ablations_of(paper)) for paper in papers}
+    every = [name for names in known.values() for name in names]
+    for name in asked:
+        if name not in every:
+            raise Usage(f"--ablations {name}: no ablation of {', '.join(papers)}; there are {', '.join(every) or 'none'}")
+    return [(f"{paper}:{name}", *rest) for paper, *rest in jobs for name in known[paper] if not asked or name in asked]
+
+
 def _part(jobs: Sequence[Job], shard: str | None) -> list[Job]:
     """Every N-th run from the K-th on, so that each part has some of all."""
     if shard is None:
@@ -112,11 +132,13 @@ def _part(jobs: Sequence[Job], shard: str | None) -> list[Job]:
 
 def _run(jobs: Sequence[Job], options: argparse.Namespace) -> None:
     """Runs what isn't recorded yet, each as its own command line would."""
+    from implementations.ablations import file_of
     from implementations.common.cli import main as command
     from implementations.common.run import method_of
 
-    for number, (paper, backbone, changes, seed) in enumerate(jobs, 1):
-        print(f"{number}/{len(jobs)} {', '.join([paper, backbone, *changes])}, seed {seed}", file=sys.stderr)
+    for number, (of, backbone, changes, seed) in enumerate(jobs, 1):
+        print(f"{number}/{len(jobs)} {', '.join([of, backbone, *changes])}, seed {seed}", file=sys.stderr)
+        paper, _, ablation = of.partition(":")
         shared = ["--backbone", backbone, "--seeds", seed, "--test-images", options.test_images, "--threads", options.threads]
         more = [
             "--records",
@@ -125,12 +147,13 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> None:
             "--device",
             "cpu",
             *(part for change in changes for part in ("--set", change)),
+            *(["--variant", f"{file_of(paper)}:{ablation}"] if ablation else []),
         ]
         code = command(method_of(paper), [str(argument) for argument in (*shared, *more)])
         if code == 130:
             raise KeyboardInterrupt
         if code:
-            raise Fault(f"the run of {paper} with seed {seed} failed")
+            raise Fault(f"the run of {of} with seed {seed} failed")
 
 
 # ------------------------------------------------------------------------------------------------------------------ tables

@@ -192,7 +192,7 @@ def _is_demo(record: Record) -> bool:
 
 
 def key_of(root: Path) -> str:
-    """A hash of all that verdicts follow from: the code of the implementations and their variants, weights, records, claims."""
+    """A hash of all that verdicts follow from: the code of the implementations and their ablations, weights, records, claims."""
     content = hashlib.blake2b(digest_size=16)
     for path in _inputs(root):
         content.update(path.relative_to(root).as_posix().encode() + b"\0")
@@ -207,7 +207,6 @@ def _inputs(root: Path) -> Iterable[Path]:
         "implementations/profiles/*.json",
         "implementations/records/*/*.json",
         f"implementations/records/*/{TRIALS}",
-        "tests/implementations/*.py",
         "implementations/records/harness.json",
         "catalog/papers/*.yaml",
         "catalog/datasets/*.yaml",

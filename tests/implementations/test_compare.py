@@ -7,8 +7,9 @@ import re
 import pytest
 
 from implementations import compare as command
-from implementations.common import comparison, records, steps
+from implementations.common import cli, comparison, records, steps
 from implementations.common.comparison import compare, equal_time
+from implementations.common.run import variant_of
 from implementations.common.steps import Ratio
 from tests.run_records import keep, measured, pointed, record
 from tests.run_records import of_400 as run
@@ -247,6 +248,26 @@ def test_the_baseline_is_trained_for_twice_and_four_times_the_epochs_under_each_
     assert longer == {(backbone, (*strides, f"epochs={epochs}")): [0, 1, 2] for backbone, strides in budgets for epochs in (30, 60)}
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ([], {"api-net:NoPairs", "api-net:UniformGates", "api-net:AnyPairs", "pmg:NoJigsaw", "pmg:OneStep"}),
+        (["OneStep", "NoPairs"], {"pmg:OneStep", "api-net:NoPairs"}),
+    ],
+)
+def test_ablations_are_run_as_their_method_is(asked, found):
+    papers = command._papers(["pmg", "api-net"])
+    jobs = command._jobs(papers, [0, 1], 2)
+    ablated = command._ablated(jobs, papers, asked)
+    assert {of for of, *_ in ablated} == found
+    assert [job[1:] for job in ablated if job[0] == "pmg:OneStep"] == [job[1:] for job in jobs if job[0] == "pmg"] == [("finch_resnet", (), 0), ("finch_resnet", (), 1)]
+
+
+def test_an_unknown_ablation_is_refused_before_anything_is_run(capsys):
+    assert command.main(["--papers", "pmg", "--ablations", "NoJigsaws"]) == 2
+    assert "--ablations NoJigsaws: no ablation of baseline, pmg; there are NoJigsaw, OneStep" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("parts", [1, 3, 8])
 def test_shards_share_all_runs_and_none_is_made_twice(parts):
     jobs = command._jobs(command._papers(["pmg"]), [0, 1], 4)
@@ -274,3 +295,12 @@ def test_runs_are_made_once_each_and_found_again_when_the_command_goes_on(tmp_pa
     said = capsys.readouterr().err
     assert said.count("recorded already: ") == 1
     assert len(list((tmp_path / "records").rglob("*.json"))) == 2
+
+
+def test_an_ablation_is_run_by_its_file_and_class_which_the_command_line_takes(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(cli, "main", lambda method, arguments: asked.append((method, arguments)) or 0)
+    assert command.main(["--papers", "pmg", "--seeds", "0", "--ablations", "NoJigsaw", "--records", str(tmp_path)]) == 0
+    ((method, arguments),) = [one for one in asked if "--variant" in one[1]]
+    assert variant_of(method, arguments[arguments.index("--variant") + 1]).__name__ == "NoJigsaw"
+    assert len(asked) > 1

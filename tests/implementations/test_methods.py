@@ -13,14 +13,16 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from implementations import ablations
 from implementations.__main__ import HERE, implemented
+from implementations.ablations import ablations_of
 from implementations.common import evaluate
 from implementations.common.data import Data, Split
 from implementations.common.method import Method
 from implementations.common.picture import fixed_images
 from implementations.common.recipes import op
 from implementations.common.train import Settings, Trainer
-from tests.implementations.tiny import FOUR, build, images, labels
+from tests.implementations.tiny import FOUR, build, does_otherwise, images, labels
 from tools.catalog import load
 
 PAPERS = list(implemented())
@@ -161,6 +163,24 @@ def test_two_runs_are_the_same_to_the_bit(paper, backbone):
         Trainer(method, few(), Accelerator(cpu=True), Settings(seed=3)).fit()
         runs.append(method.state_dict())
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+
+
+@pytest.mark.parametrize(("paper", "name"), [pytest.param(paper, name, id=f"{paper}-{name}") for paper in PAPERS for name in ablations_of(paper)])
+def test_an_ablation_answers_or_learns_otherwise_than_its_method(paper, name):
+    kind = ablations_of(paper)[name]
+    assert kind.__bases__ == (method_of(paper),)
+    assert kind.__doc__
+    assert does_otherwise(kind, method_of(paper))
+
+
+@pytest.mark.parametrize("paper", [paper for paper in PAPERS if paper != "baseline"])
+def test_a_method_has_two_ablations_at_least_and_one_that_changes_nothing_would_be_noticed(paper):
+    assert len(ablations_of(paper)) >= 2
+    assert not does_otherwise(type("Inert", (method_of(paper),), {}), method_of(paper))
+
+
+def test_every_file_of_ablations_is_of_an_implemented_paper():
+    assert {path.stem.replace("_", "-") for path in ablations.HERE.glob("[!_]*.py")} <= set(PAPERS)
 
 
 def test_attention_is_counted_as_the_two_products_that_it_is():
