@@ -4,7 +4,7 @@ What every method is compared with: the same backbone, weights, images, epochs a
 each budget.
 A CNN's last map is averaged over its places, a vision transformer's class token is taken as it comes out of the final norm; one
 linear layer classifies it by cross-entropy. Evidence: the class activation map (Zhou et al., CVPR 2016), or the last block's
-attention of the class token, averaged over heads.
+attention of the class token, averaged over heads; and of both kinds the input gradient (Simonyan et al., 2014), as a reference.
 
 It stands for no single paper. Every number below carries its source: O = ours.
 """
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from implementations.common.cli import run
+from implementations.common.evaluate import input_gradient
 from implementations.common.method import Classes, Method, Terms
 from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
@@ -90,6 +91,9 @@ class Baseline(Method):
         tokens = self.backbone.blocks[:-1](self.backbone.embed(images))
         attention = attend(self.backbone.blocks[-1], tokens).maps.attention(CLASS)
         return attention[:, :, 0, self.backbone.prefix :].mean(1).unflatten(1, self.backbone.grid)
+
+    def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
+        return super().evidence_maps(images) | {"input gradient": input_gradient(self, images)}
 
 
 if __name__ == "__main__":

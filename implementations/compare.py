@@ -1,11 +1,13 @@
 """Methods and the plain baseline side by side: one backbone, data and budget, and what a few seeds can tell.
 
     python -m implementations.compare                        all methods on finches, seeds 0 1 2 (the baseline 0 … 9)
+    python -m implementations.compare --ablations            their ablations, too; --ablations NoJigsaw names one
     python -m implementations.compare --shard 3/8            the third of eight parts of the runs, for a job array
     python -m implementations.compare --tables               no run: the tables of what is recorded already
 
 Every run leaves a record; one that is there already isn't made again, so that a stopped command goes on where it was. The first
-table compares what shares a budget; the second sets accuracy beside training time, each method at its own number of steps.
+tables compare what shares a budget; the last sets each method beside the baseline at equal epochs and at equal training time, for
+which the baseline is trained for 2 and 4 times the epochs, too.
 """
 
 from __future__ import annotations
@@ -16,16 +18,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from implementations.__main__ import implemented
-from implementations.common.comparison import BASELINE, Comparison, Row, compare
+from implementations.common import steps
+from implementations.common.comparison import BASELINE, Comparison, Pointed, Row, compare, equal_time
 from implementations.common.errors import Fault, Usage
 from implementations.common.machine import cores
-from implementations.common.records import RECORDS, read_all
+from implementations.common.records import EVIDENCE, RECORDS, read_all
+from implementations.common.statistics import Estimate
+from implementations.common.steps import Measured
 
 BASELINE_SEEDS = 10
-LONGER = {"finch_resnet": (30, 60)}
-"""How long the baseline is trained beside its own 15 epochs: 60 take as many steps as PMG's four a batch."""
+LONGER = (2, 4)
+"""How many times the epochs the baseline is trained for, too: 4 times take as many updates as PMG's four a batch."""
 Job = tuple[str, str, tuple[str, ...], int]
-"""A run: paper, backbone, what is changed of its recipe, seed."""
+"""A run: paper (PAPER:CLASS is an ablation of it), backbone, what is changed of its recipe, seed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,8 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
         papers = _papers(options.papers)
         if not options.tables:
             jobs = _jobs(papers, options.seeds, options.baseline_seeds)
+            jobs += _ablated(jobs, papers, options.ablations) if options.ablations is not None else []
             _run(_part(jobs, options.shard), options)
-        print(tables(compare(record for paper in papers for _, record in read_all(options.records / paper))))
+        found = compare(record for paper in papers for _, record in read_all(options.records / paper))
+        print(tables(found, steps.read(options.records / steps.FILE.name)))
     except Fault as fault:
         print(f"finch: {fault}", file=sys.stderr)
         return fault.code
@@ -56,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--baseline-seeds", type=int, default=BASELINE_SEEDS, metavar="N", help="so many of the baseline (default: %(default)s)"
     )
+    parser.add_argument(
+        "--ablations",
+        nargs="*",
+        metavar="CLASS",
+        help="also the papers' ablations (none named: all), which have a file each in implementations/ablations",
+    )
     parser.add_argument("--shard", metavar="K/N", help="the K-th of N parts of the runs")
     parser.add_argument("--tables", action="store_true", help="run nothing; show what is recorded")
     parser.add_argument("--test-images", type=int, default=120, metavar="N", help="of each species (default: %(default)s)")
@@ -73,24 +86,38 @@ def _papers(asked: Sequence[str] | None) -> list[str]:
 
 
 def _jobs(papers: Sequence[str], seeds: Sequence[int], baseline_seeds: int) -> list[Job]:
-    """Every run: of the methods on each family of backbones they take, and of the baseline under each of their budgets."""
+    """Every run: of the methods on each family of backbones they take, and of the baseline under their budgets, and longer."""
     from implementations.common import backbones
     from implementations.common.recipes import resolve
     from implementations.common.run import STRIDES, method_of
 
     jobs: list[Job] = []
+    plain = method_of(BASELINE)
     for paper in papers:
         method = method_of(paper)
-        for demo in method.demo.values():
-            recipe = resolve(method.recipe, demo)
+        for family, demo in method.demo.items():
+            recipe, own = resolve(method.recipe, demo), resolve(plain.recipe, plain.demo[family]).epochs
             strides = tuple(f"{name}={getattr(recipe, name)}" for name in STRIDES if getattr(recipe, name) is not None)
             if recipe.backbone in backbones.OWN:
-                jobs += [(BASELINE, recipe.backbone, strides, seed) for seed in range(baseline_seeds)]
-                if paper == BASELINE:
-                    longer = [(*strides, f"epochs={epochs}") for epochs in LONGER.get(recipe.backbone, ())]
-                    jobs += [(BASELINE, recipe.backbone, changes, seed) for changes in longer for seed in seeds]
+                for times in (1, *LONGER):
+                    epochs = times * recipe.epochs
+                    changes = strides if epochs == own else (*strides, f"epochs={epochs}")
+                    of_baseline = range(baseline_seeds) if times == 1 else seeds
+                    jobs += [(BASELINE, recipe.backbone, changes, seed) for seed in of_baseline]
                 jobs += [(paper, recipe.backbone, (), seed) for seed in seeds if paper != BASELINE]
     return list(dict.fromkeys(jobs))
+
+
+def _ablated(jobs: Sequence[Job], papers: Sequence[str], asked: Sequence[str]) -> list[Job]:
+    """Each of the papers' ablations, or of those asked for, run as the method itself is. Raises Usage for an unknown one."""
+    from implementations.ablations import ablations_of
+
+    known = {paper: list(ablations_of(paper)) for paper in papers}
+    every = [name for names in known.values() for name in names]
+    for name in asked:
+        if name not in every:
+            raise Usage(f"--ablations {name}: no ablation of {', '.join(papers)}; there are {', '.join(every) or 'none'}")
+    return [(f"{paper}:{name}", *rest) for paper, *rest in jobs for name in known[paper] if not asked or name in asked]
 
 
 def _part(jobs: Sequence[Job], shard: str | None) -> list[Job]:
@@ -105,11 +132,13 @@ def _part(jobs: Sequence[Job], shard: str | None) -> list[Job]:
 
 def _run(jobs: Sequence[Job], options: argparse.Namespace) -> None:
     """Runs what isn't recorded yet, each as its own command line would."""
+    from implementations.ablations import file_of
     from implementations.common.cli import main as command
     from implementations.common.run import method_of
 
-    for number, (paper, backbone, changes, seed) in enumerate(jobs, 1):
-        print(f"{number}/{len(jobs)} {', '.join([paper, backbone, *changes])}, seed {seed}", file=sys.stderr)
+    for number, (of, backbone, changes, seed) in enumerate(jobs, 1):
+        print(f"{number}/{len(jobs)} {', '.join([of, backbone, *changes])}, seed {seed}", file=sys.stderr)
+        paper, _, ablation = of.partition(":")
         shared = ["--backbone", backbone, "--seeds", seed, "--test-images", options.test_images, "--threads", options.threads]
         more = [
             "--records",
@@ -118,82 +147,110 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> None:
             "--device",
             "cpu",
             *(part for change in changes for part in ("--set", change)),
+            *(["--variant", f"{file_of(paper)}:{ablation}"] if ablation else []),
         ]
         code = command(method_of(paper), [str(argument) for argument in (*shared, *more)])
         if code == 130:
             raise KeyboardInterrupt
         if code:
-            raise Fault(f"the run of {paper} with seed {seed} failed")
+            raise Fault(f"the run of {of} with seed {seed} failed")
 
 
 # ------------------------------------------------------------------------------------------------------------------ tables
 
 
-def tables(comparisons: Sequence[Comparison]) -> str:
-    """Both tables, for a terminal."""
+def tables(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> str:
+    """All tables, for a terminal."""
     if not comparisons:
         return "no run is recorded"
     methods = sum(len(comparison.methods) for comparison in comparisons)
-    blocks = [_side_by_side(comparison) for comparison in comparisons if comparison.methods]
+    blocks = [_side_by_side(comparison, measured) for comparison in comparisons if comparison.methods or not methods]
     note = (
-        "Intervals are of the accuracy expected over seeds and images, 95%, each for itself. A gain is claimed (*) where its"
-        f" p-value, adjusted for {f'the {methods}' if methods else 'all'} methods compared (Holm), is below 0.05."
+        "Intervals are of the accuracy expected over seeds and images, 95%, each for itself. A gain or a loss is claimed where"
+        f" its p-value, adjusted for {f'the {methods}' if methods else 'all'} methods compared (Holm), is below 0.05.\n"
+        "looks at part: how often what it looks at peaks inside the part that tells the species; *: more often than one fixed"
+        " point a family lies there, which never looks at the image (the 95% interval of the difference lies above 0).\n"
+        "training step, test pass: × the baseline's (?: measured on a machine that wasn't quiet); python -m benchmarks.steps"
+        " --write measures them."
     )
-    return "\n\n".join([*blocks, note, _against_time(comparisons)])
+    return "\n\n".join([*blocks, note, *_at_equal_time(comparisons, measured)])
 
 
-def _side_by_side(comparison: Comparison) -> str:
+def _side_by_side(comparison: Comparison, measured: Sequence[Measured]) -> str:
     budget = comparison.budget
-    strides = "".join(f", stride {stride}" for stride in budget.strides if stride)
-    title = f"{budget.backbone}{strides}: {budget.epochs} epochs of {budget.train} images, {comparison.images} test images"
-    heads = [
-        "",
-        "seeds",
-        "top-1 (95%)",
-        "gain (95%)",
-        "p adjusted",
-        "looks at part",
-        "M params",
-        "M FLOPs",
-        "train img/s",
-        "test img/s",
-    ]
-    return title + "\n" + _grid([heads, *(_cells(row) for row in comparison.rows)])
+    title = f"{_named(comparison)}: {budget.epochs} epochs of {budget.train} images, {comparison.images} test images"
+    heads = ["", "seeds", "top-1 (95%)", "gain (95%)", "p adjusted", "looks at part", "M params", "M FLOPs"]
+    rows = [_cells(row, measured) for row in comparison.rows]
+    guesses = ", ".join(f"{name} {100 * share:.0f}%" for name, share in comparison.blind.items())
+    without = f"\nThe part is found without looking at the image by: {guesses}" if guesses else ""
+    return title + "\n" + _grid([[*heads, "training step", "test pass"], *rows]) + without
 
 
-def _cells(row: Row) -> list[str]:
-    top1, gain, pointing = row.top1, row.gain, row.mean("pointing")
+def _named(comparison: Comparison) -> str:
+    return comparison.budget.backbone + "".join(f", stride {stride}" for stride in comparison.budget.strides if stride)
+
+
+def _cells(row: Row, measured: Sequence[Measured]) -> list[str]:
     return [
         f"{row.paper}, {row.label}" if row.label else row.paper,
         str(len(row.runs)),
-        f"{100 * top1.value:.1f} ({100 * top1.low:.1f} to {100 * top1.high:.1f})",
-        f"{100 * gain.value:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})" if gain else "",
-        f"{row.adjusted:.3f}{'*' if row.claimed else ''}" if row.adjusted is not None else "",
-        f"{100 * pointing:.0f}%" if pointing is not None else "",
+        _percent(row.top1),
+        _percent(row.gain, "+") if row.gain else "",
+        " ".join(filter(None, [f"{row.adjusted:.3f}", row.claimed])) if row.adjusted is not None else "",
+        ", ".join(_pointed(name, one) for name, one in row.pointing.items()),
         f"{row.mean('parameters') / 1e6:.2f}",
         f"{row.mean('flops') / 1e6:.1f}",
-        f"{row.mean('images_per_second'):.0f}",
-        f"{row.mean('test_images_per_second'):.0f}",
+        *_speed(row, measured),
     ]
 
 
-def _against_time(comparisons: Sequence[Comparison]) -> str:
-    """Accuracy beside training time: the baseline at several lengths, and each method at its own number of steps."""
-    heads = ["backbone", "", "epochs", "steps", "seconds", "top-1 (95%)"]
+def _percent(value: Estimate, sign: str = "") -> str:
+    return f"{100 * value.value:{sign}.1f} ({100 * value.low:{sign}.1f} to {100 * value.high:{sign}.1f})"
+
+
+def _pointed(name: str, one: Pointed) -> str:
+    """A map's pointing; the method's own map needs no name."""
+    return f"{'' if name == EVIDENCE else f'{name} '}{100 * one.share.value:.0f}%{'*' if one.marked else ''}"
+
+
+def _speed(row: Row, measured: Sequence[Measured]) -> tuple[str, str]:
+    """Training step and test pass beside the baseline's."""
+    if row.paper == BASELINE:
+        return "1", "1"
+    if row.label is not None:
+        return "", ""
+    found = steps.of(row.runs[0], measured)
+    if isinstance(found, str):
+        return found, found
+    doubt = "?" if found.unquiet else ""
+    return f"{found.step.median:.2f}{doubt}", f"{found.test.median:.2f}{doubt}"
+
+
+def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> list[str]:
+    """Each method's gain over the baseline at equal epochs, and over the baseline that was trained as long as it takes."""
+    found = equal_time(comparisons, measured)
+    if not found:
+        return []
+    heads = ["", "", "training costs", "equal epochs: baseline", "gain", "equal time: baseline for", "baseline", "gain"]
     lines = [
         [
-            comparison.budget.backbone + "".join(f", stride {stride}" for stride in comparison.budget.strides if stride),
-            row.paper,
-            str(comparison.budget.epochs),
-            f"{row.mean('updates'):.0f}",
-            f"{row.seconds:.0f}",
-            _cells(row)[2],
+            _named(one.comparison),
+            one.row.paper,
+            f"{one.cost.epochs / one.comparison.budget.epochs:.2f} ×{'' if one.cost.measured else ' (by images)'}",
+            _percent(one.comparison.row(BASELINE).top1) if one.comparison.row(BASELINE) else "no run",
+            _percent(one.row.gain, "+") if one.row.gain else "no run",
+            f"{one.epochs} epochs{' (less time)' if one.shorter else ''}",
+            _percent(one.baseline.top1),
+            _percent(one.gain, "+"),
         ]
-        for comparison in comparisons
-        for row in comparison.rows
-        if row.label is None
+        for one in found
     ]
-    return "Accuracy and training time\n" + _grid([heads, *sorted(lines, key=lambda line: (line[0], float(line[4])))])
+    note = (
+        "Training costs so many times the baseline's at equal epochs, by the measured time of a step; (by images): by how many"
+        " images the optimiser's updates saw, where none was measured. (less time): the longest baseline that is recorded was"
+        " trained for less time than the method."
+    )
+    return ["Equal epochs and equal training time\n" + _grid([heads, *lines]), note]
 
 
 def _grid(rows: Sequence[Sequence[str]]) -> str:

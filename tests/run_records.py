@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from implementations.common import sheet
-from implementations.common.records import Record, counted, encode, file_name
+from implementations.common.records import EVIDENCE, LAST_GUESS, Pointing, Record, counted, encode, file_name
 from implementations.common.statistics import wilson
+from implementations.common.steps import Measured, Ratio
 from tools.check_catalog import main as check_catalog
 from tools.pages.records import Runs
 
@@ -23,7 +24,7 @@ def record(labels: Sequence[int], predictions: Sequence[int], **changes) -> Reco
     right = sum(a == b for a, b in zip(labels, predictions, strict=True))
     outcome = {
         "top1": right / len(labels), "interval": wilson(right, len(labels)), "predictions": encode(predictions), "family_top1": None,
-        "family_confusion": None, "pointing": None, "pointing_by_chance": None, "measures": {}, "best_on_test": None, "best_validation": None,
+        "family_confusion": None, "pointing": None, "blind": None, "measures": {}, "best_on_test": None, "best_validation": None,
         "parameters": 1, "flops": 1,
     }  # fmt: skip
     compute = {
@@ -39,6 +40,34 @@ def record(labels: Sequence[int], predictions: Sequence[int], **changes) -> Reco
     }  # fmt: skip
     changed = {"outcome": outcome | changes.pop("outcome", {}), "compute": compute | changes.pop("compute", {})}
     return Record.model_validate(fields | changed | changes)
+
+
+def pointed(maps: Mapping[str, Sequence[bool]], guess: Sequence[bool]) -> dict:
+    """What of an outcome tells where maps peak: their hits, and those of a fixed point a family; a random point's share is 5%."""
+    known = {name: Pointing.of(hits).model_dump() for name, hits in maps.items()}
+    return {"pointing": known, "blind": {"random point": {"share": 0.05, "hits": None}, LAST_GUESS: Pointing.of(guess).model_dump()}}
+
+
+def of_400(paper: str, seed: int, right: int, **changes) -> Record:
+    """A run of 400 test images of four classes that was right on so many; another seed is wrong elsewhere."""
+    labels = [index % 4 for index in range(400)]
+    guesses = [label if (index * 7 + 13 * seed) % 400 < right else (label + 1) % 4 for index, label in enumerate(labels)]
+    fields = {
+        "paper": paper, "seed": seed, "recipe": {"epochs": 15, "input_size": 96} | changes.pop("recipe", {}),
+        "dataset": {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 4, "train": 1, "validation": 1, "test": 400},
+    }  # fmt: skip
+    return record(labels, guesses, **fields | changes)
+
+
+def measured(run: Record, step: float = 2.0, **changes) -> Measured:
+    """What a training step of the run's method costs beside the baseline's, as if somebody had measured it."""
+    fields = {
+        "paper": run.paper, "backbone": run.backbone.name, "recipe": run.recipe, "parameters": run.outcome.parameters,
+        "flops": run.outcome.flops, "step": Ratio(median=step, low=step - 0.1, high=step + 0.2),
+        "test": Ratio(median=1.5, low=1.5, high=1.5), "images": 1.0, "date": "2026-01-02", "machine": "x86_64 CPU, 2 cores",
+        "torch": "2.9.0", "threads": 1, "turns": 20, "unquiet": None,
+    }  # fmt: skip
+    return Measured.model_validate(fields | changes)
 
 
 def implement_kestrel(root: Path) -> None:
@@ -74,8 +103,9 @@ def kept(root: Path, *records: Record) -> Runs:
     return Runs(root, runs)
 
 
-def on_finches(paper: str, seed: int, *, right: int = 48, stride: int | None = None, **changes) -> Record:
-    """A run on drawn birds with all that a page shows: so many of 64 answers are right, and eight images have their evidence."""
+def on_finches(paper: str, seed: int, *, right: int = 48, hits: int = 20, stride: int | None = None, **changes) -> Record:
+    """A run on drawn birds with all that a page shows: so many of 64 answers are right, on so many images and one more a seed it looks
+    at the part, where a fixed point a family does on 16, and eight images have their evidence."""
     guesses = [label if (5 * index + seed) % 64 < right else (label + 1) % 32 for index, label in enumerate(LABELS)]
     evidence = [
         {"index": 8 * place, "label": LABELS[8 * place], "predicted": guesses[8 * place], "box": (1, 1, 9, 9), "height": 1, "width": 1,
@@ -83,10 +113,12 @@ def on_finches(paper: str, seed: int, *, right: int = 48, stride: int | None = N
         for place in range(sheet.SHOWN)
     ]  # fmt: skip
     stride_of = {"patch_stride": stride} if stride else {}
+    maps = {EVIDENCE: hits + seed} | ({"input gradient": 8} if paper == "baseline" else {})
+    looked = {name: [(5 * index + seed) % 64 < count for index in range(64)] for name, count in maps.items()}
     fields = {
         "paper": paper, "seed": seed, "dataset": FINCHES, "recipe": {"epochs": 15, "input_size": 96} | stride_of, "evidence": evidence,
         "changes": [f"patch_stride={stride}"] if stride and paper == "baseline" else [],
-        "outcome": {"pointing": (20 + seed) / 64, "pointing_by_chance": 0.1, "parameters": 300000, "flops": 1200000} | changes.pop("outcome", {}),
+        "outcome": pointed(looked, [index % 4 == 0 for index in range(64)]) | {"parameters": 300000, "flops": 1200000} | changes.pop("outcome", {}),
     }  # fmt: skip
     one = record(LABELS, guesses, **fields | changes)
     return one.model_copy(update={"picture": file_name(one).replace(".json", ".webp")})

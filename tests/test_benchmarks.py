@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks import steps as steps_benchmark
 from benchmarks.links import is_right, judged, site
 from benchmarks.linksite import ALL, KINDS, WALLS, Link, links
 from benchmarks.plain import plain
+from benchmarks.steps import spread, unquiet
 from benchmarks.synthetic import write_catalog
 from benchmarks.timing import exponent, ratio, turns
+from implementations.common import evaluate
+from implementations.common.run import method_of, recipe_for
+from implementations.common.steps import Ratio
+from implementations.common.weights import Source
+from tests.run_records import record
 from tools.catalog import ROOT, Catalog, load
 from tools.schema import Paper
 
@@ -211,3 +219,55 @@ def test_linkchecker_is_right_where_it_leads_to_doing_the_right_thing(kind, vali
     link = Link("http://a/1", kind, "http://a/page/1" if kind == "moved" else None)
     assert is_right(link, {"valid": str(valid), "warningstring": warning}) is right
     assert not is_right(link, None)
+
+
+# ------------------------------------------------------------------------------------------------------- steps of methods
+
+
+def test_a_ratio_is_the_median_over_turns_with_the_quartiles_beside_it():
+    assert spread([3.0, 1.0, 2.0, 5.0, 4.0]) == Ratio(median=3, low=2, high=4)
+
+
+def test_a_step_is_held_against_the_baselines_in_each_turn(monkeypatch):
+    monkeypatch.setattr(steps_benchmark, "turns", lambda own, other, count: [(own() * turn, other() * turn) for turn in range(1, count + 1)])
+    assert steps_benchmark.ratio([lambda: 3.0, lambda: 2.0], 5) == Ratio(median=1.5, low=1.5, high=1.5)
+
+
+CALM, WIDE = Ratio(median=2, low=1.97, high=2.05), Ratio(median=2, low=1.9, high=2.1)
+
+
+@pytest.mark.parametrize(
+    ("load", "step", "told"),
+    [
+        (0.4, CALM, None),
+        (1.7, CALM, "others' load is 1.7, expected at most 0.5"),
+        (0.1, WIDE, "of the training step, the middle half of the turns lies 10% apart, expected at most 5%"),
+    ],
+)
+def test_a_machine_that_isnt_quiet_is_told(load, step, told):
+    assert unquiet(load, {"training step": step, "test pass": CALM}) == told
+
+
+def test_what_is_measured_of_a_method_is_kept_with_what_it_was_measured_on_and_a_warning_is_said(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(steps_benchmark.steps, "FILE", tmp_path / "steps.json")
+    monkeypatch.setattr(steps_benchmark, "turns", lambda *acts, count: [(1.0 + turn, 1.0) for turn in range(count)])
+    monkeypatch.setattr(steps_benchmark.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert steps_benchmark.main(["--papers", "api-net", "--turns", "5", "--write"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "api-net on finch_resnet: 3.00 (2.00 to 4.00) × the baseline's step, 3.00 (2.00 to 4.00) × its test pass\n"
+    assert err.startswith("warning: of the training step, the middle half of the turns lies 67% apart")
+    (one,) = steps_benchmark.steps.read(tmp_path / "steps.json")
+    assert (one.images, one.threads, one.turns) == (pytest.approx(14 / 15, abs=1e-6), 1, 5)
+    assert one.unquiet in err
+    recipe = recipe_for(method_of("api-net"), profile="demo", backbone="finch_resnet", changes=[], folder=False)
+    method, _ = method_of("api-net").from_recipe(recipe, steps_benchmark.CLASSES, Source(random=True))
+    sizes = {"parameters": sum(parameter.numel() for parameter in method.parameters()), "flops": evaluate.flops(method)}
+    run = record([0], [0], paper="api-net", recipe=json.loads(json.dumps(recipe.as_data())), outcome=sizes)
+    assert one.holds_for(run)
+    assert not one.holds_for(run.model_copy(update={"recipe": run.recipe | {"lr": 1.0}}))
+
+
+@pytest.mark.parametrize(("arguments", "said"), [(["--papers", "pgm"], "--papers pgm: no implemented method; there are aftrans,"), (["--papers", "baseline"], "--papers baseline: no implemented"), (["--turns", "3"], "--turns 3: expected at least 4")])
+def test_what_cant_be_measured_is_wrong_usage(arguments, said, capsys):
+    assert steps_benchmark.main(arguments) == 2
+    assert said in capsys.readouterr().err

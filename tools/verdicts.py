@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from implementations.common.comparison import BASELINE
-from implementations.common.records import TRIALS, Budget, Record, Trial, counted, decode, seal_of
+from implementations.common.records import TRIALS, Budget, Pointing, Record, Trial, counted, decode, decode_hits, seal_of
 from implementations.common.statistics import wilson
 from implementations.common.trials import AT_EDGE, NOT_BEST, UNEQUAL, Bounds, named, of_budget, problems
 
@@ -131,6 +131,11 @@ def _contradictions(record: Record) -> Iterator[str]:
         yield f"the interval {outcome.interval} isn't that of {right} right of {len(labels)}"
     if outcome.family_confusion and _families(predictions, labels, record) != outcome.family_confusion:
         yield "its families' confusion isn't that of its predictions"
+    for name, kept in [*(outcome.pointing or {}).items(), *(outcome.blind or {}).items()]:
+        if kept.hits is not None:
+            hits = Pointing.of(decode_hits(kept.hits, record.dataset.test)).share
+            if abs(hits - kept.share) > 1e-9:
+                yield f"pointing of {name!r} is {kept.share:.6f}, but by its hits {hits:.6f}"
     if record.seal != seal_of(record):
         yield "its seal isn't that of its content: it was changed after the run wrote it"
 
@@ -187,7 +192,7 @@ def _is_demo(record: Record) -> bool:
 
 
 def key_of(root: Path) -> str:
-    """A hash of all that verdicts follow from: the code of the implementations and their variants, weights, records, claims."""
+    """A hash of all that verdicts follow from: the code of the implementations and their ablations, weights, records, claims."""
     content = hashlib.blake2b(digest_size=16)
     for path in _inputs(root):
         content.update(path.relative_to(root).as_posix().encode() + b"\0")
@@ -202,7 +207,6 @@ def _inputs(root: Path) -> Iterable[Path]:
         "implementations/profiles/*.json",
         "implementations/records/*/*.json",
         f"implementations/records/*/{TRIALS}",
-        "tests/implementations/*.py",
         "implementations/records/harness.json",
         "catalog/papers/*.yaml",
         "catalog/datasets/*.yaml",

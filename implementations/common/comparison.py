@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
-from implementations.common.records import Budget, Record, decode
-from implementations.common.statistics import LEVEL, Estimate, Gain, Spread, Table, expected, gain, holm, one_more_run, pool
+from implementations.common import steps
+from implementations.common.records import LAST_GUESS, Budget, Record, decode, decode_hits
+from implementations.common.statistics import (
+    LEVEL,
+    Estimate,
+    Gain,
+    Spread,
+    Table,
+    expected,
+    gain,
+    holm,
+    one_more_run,
+    paired,
+    pool,
+)
 
 BASELINE = "baseline"
 ENOUGH_SEEDS, ENOUGH_BASELINE_SEEDS, ENOUGH_IMAGES = 3, 10, 3840
-"""A gain is claimed on no less: with one seed, its luck and the method's worth are one number."""
+"""A gain or a loss is claimed on no less: with one seed, its luck and the method's worth are one number."""
+EQUAL = 1.05
+"""Trainings whose costs lie no further apart count as equally long: two measurements of one step differ by some percent, too."""
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """How often a map of a row's runs peaks inside the part that tells the species."""
+
+    share: Estimate
+    above: Gain
+    """Over a fixed point a family (records.LAST_GUESS), which doesn't look at the image."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether it is more than a guess that doesn't look: the 95% interval of the difference lies above 0."""
+        return self.above.low > 0
 
 
 @dataclass(frozen=True)
@@ -31,16 +61,15 @@ class Row:
     """Over the baseline of the same budget; of a row with a label: over the method itself."""
     adjusted: float | None = None
     """The gain's p-value, adjusted for all methods that are compared (Holm); only methods have one, and of enough runs."""
+    pointing: Mapping[str, Pointed] = field(default_factory=dict)
+    """By the name of the map; empty where no boxes are known."""
 
     @property
-    def claimed(self) -> bool:
-        """Whether a gain is claimed."""
-        return self.adjusted is not None and self.adjusted < LEVEL and self.gain.value > 0
-
-    @property
-    def seconds(self) -> float:
-        """Of training: the least over seeds, which other work on the machine disturbed least."""
-        return min(run.compute.seconds for run in self.runs)
+    def claimed(self) -> Literal["gain", "loss"] | None:
+        """What is claimed of the difference to the baseline; None: nothing."""
+        if self.adjusted is None or self.adjusted >= LEVEL:
+            return None
+        return "gain" if self.gain.value > 0 else "loss"
 
     @property
     def next_run(self) -> Estimate | None:
@@ -67,6 +96,12 @@ class Comparison:
 
     def row(self, paper: str, label: str | None = None) -> Row | None:
         return next((row for row in self.rows if (row.paper, row.label) == (paper, label)), None)
+
+    @property
+    def blind(self) -> dict[str, float]:
+        """How often guesses that don't look at the image fall inside the telling part; empty where no boxes are known."""
+        guesses = next((run.outcome.blind for row in self.rows for run in row.runs if run.outcome.blind), None)
+        return {name: one.share for name, one in (guesses or {}).items()}
 
     @property
     def enough(self) -> bool:
@@ -106,12 +141,40 @@ def _compare(budget: Budget, records: list[Record]) -> Comparison:
     ordered = [tuple(sorted(runs[key], key=lambda record: record.seed)) for key in keys]
     tables = [Table.of([right(record) for record in group]) for group in ordered]
     spreads = pool(tables)
+    pointing = _pointing(ordered)
     rows = {
-        key: Row(*key, group, table, spread, expected(table, spread))
-        for key, group, table, spread in zip(keys, ordered, tables, spreads, strict=True)
+        key: Row(*key, group, table, spread, expected(table, spread), pointing=pointed)
+        for key, group, table, spread, pointed in zip(keys, ordered, tables, spreads, pointing, strict=True)
     }
     shared = next((spread for spread in spreads if spread and not (spread.own and len(tables) > 1)), None)
     return Comparison(budget, records[0].dataset.test, tuple(_with_gain(row, rows) for row in rows.values()), shared)
+
+
+def _pointing(groups: Sequence[tuple[Record, ...]]) -> list[dict[str, Pointed]]:
+    """Of each group of runs its maps' pointing: hits are read as right answers are, the spread pooled over groups, map by map."""
+    found: list[dict[str, Pointed]] = [{} for _ in groups]
+    for name in dict.fromkeys(name for runs in groups for run in runs for name in run.outcome.pointing or ()):
+        having = [place for place, runs in enumerate(groups) if all(name in (run.outcome.pointing or ()) for run in runs)]
+        tables = [Table.of([hits(run, name) for run in groups[place]]) for place in having]
+        for place, table, spread in zip(having, tables, pool(tables), strict=True):
+            guess = Table.of([guessed(groups[place][0])])
+            found[place][name] = Pointed(expected(table, spread), gain(table, spread, guess, None))
+    return found
+
+
+def hits(record: Record, name: str) -> list[bool]:
+    """Of each test image, whether a map of the run's peaks inside the telling part."""
+    return decode_hits(record.outcome.pointing[name].hits, record.dataset.test)
+
+
+def guessed(record: Record) -> list[bool]:
+    """Of each test image, whether a fixed point a family lies there."""
+    return decode_hits(record.outcome.blind[LAST_GUESS].hits, record.dataset.test)
+
+
+def marked(record: Record, name: str) -> bool:
+    """Whether a map of one run points better than the guess: the 95% interval of what these images leave open lies above 0."""
+    return paired(hits(record, name), guessed(record))[1] > 0
 
 
 def _with_gain(row: Row, rows: dict[tuple[str, str | None], Row]) -> Row:
@@ -131,3 +194,84 @@ def _adjusted(comparisons: list[Comparison]) -> list[Comparison]:
 def right(record: Record) -> list[bool]:
     """Of each test image, whether the run was right on it."""
     return [guess == label for guess, label in zip(decode(record.outcome.predictions), decode(record.labels), strict=True)]
+
+
+# ------------------------------------------------------------------------------------------------------ equal training time
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What training a method costs: as much as so many epochs of the plain baseline under the same budget."""
+
+    epochs: float
+    measured: bool
+    """By the measured time of a step; False: by how many images its updates saw, which knows nothing of what a step does."""
+
+
+def cost_of(comparison: Comparison, row: Row, measured: Iterable[steps.Measured]) -> Cost | None:
+    """The cost of a row's training; None where there is neither a measured step nor a run of the baseline."""
+    epochs, baseline = comparison.budget.epochs, comparison.row(BASELINE)
+    if epochs is None:
+        return None
+    if row.paper == BASELINE:
+        return Cost(epochs, measured=True)
+    found = steps.of(row.runs[0], measured)
+    if isinstance(found, steps.Measured):
+        return Cost(epochs * found.step.median * found.images, measured=True)
+    return Cost(epochs * _seen(row) / _seen(baseline), measured=False) if baseline else None
+
+
+def _seen(row: Row) -> int:
+    """How many images the optimiser's updates saw in a training."""
+    how = row.runs[0].compute
+    return how.updates * how.processes * how.batch_per_process
+
+
+@dataclass(frozen=True)
+class EqualTime:
+    """A method beside the baseline that was trained at least as long, by what training costs."""
+
+    comparison: Comparison
+    row: Row
+    cost: Cost
+    baseline: Row
+    """The shortest training of the baseline's that costs as much; where none does, the longest."""
+    epochs: int
+    """Its length."""
+    gain: Gain
+    """The method's over it, each interval for itself."""
+
+    @property
+    def shorter(self) -> bool:
+        """Whether no training of the baseline's was as long."""
+        return not _as_long(self.epochs, self.cost)
+
+
+def _as_long(epochs: int, cost: Cost) -> bool:
+    return epochs * EQUAL >= cost.epochs
+
+
+def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measured]) -> list[EqualTime]:
+    """Each method beside the baseline at equal training time; none where the baseline wasn't run on the same images.
+
+    The spread over seeds is pooled over all rows whose budgets differ in their epochs alone: a longer baseline has few seeds.
+    """
+    alike: dict[tuple[Budget, int, str], list[Comparison]] = defaultdict(list)
+    for one in comparisons:
+        alike[one.budget._replace(epochs=None), one.images, one.rows[0].runs[0].dataset.fingerprint].append(one)
+    found = {}
+    for group in alike.values():
+        rows = [row for one in group for row in one.rows]
+        spread = dict(zip(map(id, rows), pool([row.table for row in rows]), strict=True))
+        trained = [(one.budget.epochs, row) for one in group if one.budget.epochs and (row := one.row(BASELINE))]
+        lengths = sorted(trained, key=lambda pair: pair[0])
+        for one in group:
+            for row in one.methods:
+                cost = cost_of(one, row, measured)
+                if cost is None or not lengths:
+                    continue
+                epochs, other = next((pair for pair in lengths if _as_long(pair[0], cost)), lengths[-1])
+                same = other is one.row(BASELINE)
+                over = row.gain if same else gain(row.table, spread[id(row)], other.table, spread[id(other)])
+                found[id(row)] = EqualTime(one, row, cost, other, epochs, over)
+    return [found[id(row)] for one in comparisons for row in one.methods if id(row) in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from implementations.common.data import InOrder, Samples, Split, loader
 from implementations.common.errors import Fault
 from implementations.common.method import Method
+from implementations.common.records import LAST_GUESS
 
 Told = Callable[[int], None]
 """Is told how many images are done."""
@@ -42,7 +44,7 @@ def _batches(
         progress(min(done, len(split)))
 
 
-def _in_order(mine: list[int], split: Split, accelerator: Accelerator) -> list[int]:
+def _in_order(mine: list[Any], split: Split, accelerator: Accelerator) -> list[Any]:
     """All processes' values in the order of the images. Raises Fault unless each image was counted once."""
     everyone = gather_object(
         [(accelerator.process_index + place * accelerator.num_processes, value) for place, value in enumerate(mine)]
@@ -66,24 +68,38 @@ def predict(method: Method, split: Split, accelerator: Accelerator, workers: int
 @torch.no_grad()
 def pointing(
     method: Method, split: Split, accelerator: Accelerator, workers: int = 0, *, progress: Told = silent
-) -> tuple[float, float] | None:
-    """How often the evidence peaks inside the telling part's box (with TOLERANCE), and how often a random place would.
+) -> dict[str, list[bool]] | None:
+    """By map of the method's: of each image, in order, whether it peaks inside the telling part's box (with TOLERANCE).
 
     None where the split knows no boxes.
     """
     if split.boxes is None:
         return None
     method.eval()
-    hits: list[int] = []
-    area = 0.0
+    mine: list[dict[str, bool]] = []
     for images, _, boxes in _batches(method, split, accelerator, workers, boxes=True, progress=progress):
-        maps = method.evidence(images)  # outside autocast: bf16 would move a map's peak
         side = images.shape[-1]
         grown = with_tolerance(boxes, side)
-        hits += inside(peaks(maps, side), grown).int().tolist()
-        area += ((grown[:, 2] - grown[:, 0]) * (grown[:, 3] - grown[:, 1])).sum().item() / side**2
-    everyone = _in_order(hits, split, accelerator)
-    return sum(everyone) / len(everyone), sum(gather_object([area])) / len(everyone)
+        maps = method.evidence_maps(images)  # outside autocast: bf16 would move a map's peak
+        hits = {name: inside(peaks(one, side), grown).tolist() for name, one in maps.items()}
+        mine += [dict(zip(hits, of_image, strict=True)) for of_image in zip(*hits.values(), strict=True)]
+    everyone = _in_order(mine, split, accelerator)
+    return {name: [hits[name] for hits in everyone] for name in everyone[0]}
+
+
+def input_gradient(method: Method, images: Tensor) -> Tensor:
+    """(B, 3, H, W) → (B, H, W) ≥ 0: how much the colours at each place move the score of the predicted class.
+
+    The absolute gradient of that class's output, by the image (Simonyan, Vedaldi & Zisserman, ICLR workshop 2014), summed over
+    channels. It asks nothing of a method but its test pass, so that any can be held against it. Single pixels of it are mostly
+    noise, and what is asked is where a part of some size lies: so it is averaged over windows of a twelfth of the side, in which
+    what lies outside the image counts as 0. The weights get no gradient.
+    """
+    images = images.detach().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(method(images).amax(1).sum(), images)
+    window = images.shape[-1] // 24 * 2 + 1
+    return F.avg_pool2d(gradient.abs().sum(1, keepdim=True), window, stride=1, padding=window // 2)[:, 0]
 
 
 def with_tolerance(boxes: Tensor, side: int) -> Tensor:
@@ -120,7 +136,7 @@ def blind_guesses(train: Split, test: Split, families: Sequence[int], side: int)
         "random point": ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / side**2),
         "image centre": inside(torch.full((2,), side / 2), boxes).float(),
         "fixed point": inside(best_point(seen, side), boxes).float(),
-        "fixed point a family": inside(points[of_test], boxes).float(),
+        LAST_GUESS: inside(points[of_test], boxes).float(),
     }
 
 

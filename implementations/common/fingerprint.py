@@ -2,7 +2,7 @@
 
 Two parts. *Computed*: the harness trains the method for a few steps in float64, on fixed images and weights: at the start of the
 schedule, where its warm-up ends, at the start of each further phase, and at the end. Kept are the losses, then logits and
-evidence. *Exact*: what so few steps hardly show: the optimiser's groups, the schedule, an image's transforms, the first batches,
+maps. *Exact*: what so few steps hardly show: the optimiser's groups, the schedule, an image's transforms, the first batches,
 and how the weights were initialised. Beside them stands the recipe, in the record itself. Only the demo's backbones are taken,
 and small images, so that it costs a second or two.
 """
@@ -28,7 +28,7 @@ from implementations.common.randomness import derive, seed_torch
 from implementations.common.recipes import Recipe
 from implementations.common.train import Settings, Trainer
 
-FORMAT = 2
+FORMAT = 3
 CLASSES = Classes(tuple("abcd"), {"family": (0, 0, 1, 1)})
 SIDE, PER_CLASS, STEPS = 64, 4, 3
 TRAINING_IMAGES = 480
@@ -75,7 +75,8 @@ def compute(method: Method, theirs: Moments | None = None) -> dict[str, Any]:
     with torch.no_grad():
         method.prepare(method.recipe.epochs, [(images, labels)])
         method.eval()
-        computed = {"losses": losses, "logits": _summary(method(images)), "evidence": _summary(method.evidence(images))}
+        maps = {name: _summary(one) for name, one in method.evidence_maps(images).items()}
+        computed = {"losses": losses, "logits": _summary(method(images)), "maps": maps}
     return {"format": FORMAT, "computed": computed, "exact": exact}
 
 

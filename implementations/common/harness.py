@@ -1,10 +1,11 @@
-"""What the harness does with any method, in numbers: drawn images, training loop, test pass and pointing.
+"""What the harness does with any method, in numbers: drawn images, training loop, test pass, pointing and blind guesses.
 
 A method's fingerprint doesn't show these, so they are kept beside the records, once for all, and held against the code with them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,9 @@ class Probe(Method):
         weight = self.classifier.weight[self(images).argmax(1)].view(-1, 3, 6, 6)
         return (F.avg_pool2d(images.double(), 16) * weight).sum(1).relu()
 
+    def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
+        return super().evidence_maps(images) | {"input gradient": evaluate.input_gradient(self, images)}
+
 
 def compute() -> dict[str, Any]:
     """The numbers: the drawn images exactly, what was trained on them in float64."""
@@ -78,7 +82,8 @@ def compute() -> dict[str, Any]:
         trainer = Trainer(probe, data, accelerator, Settings(seed=0))
         trainer.fit()
         predicted = evaluate.predict(probe, data.test, accelerator)
-        pointed = evaluate.pointing(probe, data.test, accelerator)
+        pointed = evaluate.pointing(probe, _widened(data.test, probe.recipe.input_size), accelerator)
+        blind = evaluate.blind_guesses(data.train, data.test, CLASSES.coarse["family"], probe.recipe.input_size)
     weight = probe.classifier.weight.detach()
     return {
         "exact": {
@@ -86,8 +91,18 @@ def compute() -> dict[str, Any]:
             "predictions": predicted,
             "steps": trainer.state.step,
         },
-        "computed": {"weights": [float(weight.mean()), float(weight.std()), float(weight[0, 0])], "pointing": list(pointed)},
+        "computed": {
+            "weights": [float(weight.mean()), float(weight.std()), float(weight[0, 0])],
+            "pointing": {name: sum(hits) / len(hits) for name, hits in pointed.items()},
+            "blind": {name: float(chances.mean()) for name, chances in blind.items()},
+        },
     }
+
+
+def _widened(split: Split, side: int) -> Split:
+    """The split with boxes a quarter of the side wider all round: so small a probe would hardly hit the parts themselves."""
+    wider = split.boxes + side // 4 * torch.tensor([-1, -1, 1, 1])
+    return dataclasses.replace(split, boxes=wider.clamp(0, side))
 
 
 def _drawn(split: str) -> tuple[Split, str]:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from implementations.common.errors import Usage
 from implementations.common.randomness import seed_torch
 from implementations.common.recipes import Recipe, resolve
+from implementations.common.records import EVIDENCE
 
 if TYPE_CHECKING:  # it imports timm, which takes seconds, and --help doesn't need it
     from implementations.common.weights import Loaded, Source
@@ -164,6 +165,12 @@ class Method(nn.Module):
         raise NotImplementedError
 
     # ---------------------------------------------------------------------------- only where the paper needs it
+
+    def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) → maps (B, h, w) ≥ 0 by name, each over the image: all of which it is recorded how often they peak inside
+        the part that tells the species. Beside `evidence`, which is always one of them, a method may have more.
+        """
+        return {EVIDENCE: self.evidence(images)}
 
     def chosen(self, images: Tensor) -> Tensor | None:
         """(B, 3, H, W) → (B, M, 4), the patches or crops that it chose, as top, left, bottom, right in pixels, to be drawn.

@@ -136,14 +136,16 @@ def _outcome(trainer: Trainer) -> tuple[records.Outcome, float]:
     families = evaluate.confusion(predictions, labels, parents) if parents else None
     with accelerator.autocast():
         measures = method.measure(trainer.images_in_order(data.test))
+    side = data.test.read(0).shape[-1]  # boxes are known of drawn images alone, which the test transform neither scales nor crops
+    blind = evaluate.blind_guesses(data.train, data.test, parents or [0] * len(data.classes), side) if pointed else None
     outcome = records.Outcome(
         top1=right / len(labels),
         interval=(round(low, 6), round(high, 6)),
         predictions=records.encode(predictions),
         family_top1=sum(families[i][i] for i in range(len(families))) / len(labels) if families else None,
         family_confusion=families,
-        pointing=pointed[0] if pointed else None,
-        pointing_by_chance=round(pointed[1], 6) if pointed else None,
+        pointing={name: records.Pointing.of(hits) for name, hits in pointed.items()} if pointed else None,
+        blind={name: records.Pointing.of(chances.tolist()) for name, chances in blind.items()} if blind else None,
         measures=measures,
         best_on_test=trainer.state.best_on_test,
         best_validation=trainer.state.best_validation if trainer.state.best_validation >= 0 else None,

@@ -8,9 +8,9 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -22,6 +22,10 @@ Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]
 RECORDS = Path(__file__).resolve().parents[1] / "records"
 TRIALS = "trials.jsonl"
 """The log beside a paper's records: a line a trial."""
+EVIDENCE = "evidence"
+"""The name of the map that shows what a method itself looks at; it may have others."""
+LAST_GUESS = "fixed point a family"
+"""Of all guesses that don't look at the image the one that knows most: a map tells something only where it points better."""
 
 
 class Broken(Fault):
@@ -85,6 +89,20 @@ class Evidence(_Model):
     map: str
 
 
+class Pointing(_Model):
+    """How often something falls inside the box of the part that tells the species."""
+
+    share: Share
+    hits: str | None
+    """Of each test image whether it did, as `encode_hits` keeps it; None: a random point, whose expected share is known."""
+
+    @classmethod
+    def of(cls, chances: Sequence[float]) -> Self:
+        """From each test image's chance of a hit; the hits are kept where all chances are 0 or 1."""
+        hits = [bool(chance) for chance in chances] if all(chance in (0, 1) for chance in chances) else None
+        return cls(share=sum(chances) / len(chances), hits=encode_hits(hits) if hits else None)
+
+
 class Outcome(_Model):
     """What was reached on the test images."""
 
@@ -95,8 +113,10 @@ class Outcome(_Model):
     """base64 of zlib of one little-endian 16-bit class a test image, in the dataset's order."""
     family_top1: Share | None
     family_confusion: list[list[int]] | None
-    pointing: Share | None
-    pointing_by_chance: Share | None
+    pointing: dict[str, Pointing] | None
+    """Of each map of the method's (Method.evidence_maps), how often it peaks there; None where no boxes are known."""
+    blind: dict[str, Pointing] | None
+    """The same of guesses that don't look at the image (evaluate.blind_guesses)."""
     measures: dict[str, float]
     best_on_test: Share | None
     """The best of all epochs on the test images, where it was asked for: never the result."""
@@ -222,6 +242,22 @@ class Record(_Model):
             raise ValueError(f"a prediction or label is none of the {self.dataset.classes} classes")
         return self
 
+    @model_validator(mode="after")
+    def _hits(self) -> Record:
+        maps, guesses = self.outcome.pointing, self.outcome.blind
+        if (maps is None) != (guesses is None):
+            raise ValueError("pointing and blind guesses are known together, or neither is")
+        if maps is None:
+            return self
+        for known, needed in ((maps, {EVIDENCE, *maps}), (guesses, {LAST_GUESS})):
+            without = [name for name in needed if name not in known or known[name].hits is None]
+            if without:
+                raise ValueError(f"no hits are kept of {without[0]!r}")
+        for one in (*maps.values(), *guesses.values()):
+            if one.hits is not None:
+                decode_hits(one.hits, self.dataset.test)
+        return self
+
     @field_validator("variant_file")
     @classmethod
     def _within(cls, name: str | None) -> str | None:
@@ -258,6 +294,19 @@ def encode(classes: list[int]) -> str:
 def decode(text: str) -> list[int]:
     """The classes of `encode`'s text."""
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u2").tolist()
+
+
+def encode_hits(hits: Sequence[bool]) -> str:
+    """Answers of yes and no as a short text: base64 of zlib of a bit each."""
+    return base64.b64encode(zlib.compress(np.packbits(np.asarray(hits, dtype=bool)).tobytes(), 9)).decode()
+
+
+def decode_hits(text: str, count: int) -> list[bool]:
+    """The answers of `encode_hits`'s text. Raises ValueError where they aren't `count`."""
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8))
+    if not 0 <= len(bits) - count < 8:
+        raise ValueError(f"hits of {len(bits)} images, rounded up to eights, where there are {count} test images")
+    return bits[:count].astype(bool).tolist()
 
 
 def on_images_of(other: Record, record: Record) -> list[int] | None:

@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from implementations.common.records import Budget, Record, Trial, decode, on_images_of
+from implementations.common.comparison import marked
+from implementations.common.records import EVIDENCE, LAST_GUESS, Budget, Record, Trial, decode, on_images_of
 from implementations.common.statistics import paired, wilson
 from implementations.common.trials import Tried, named, varied
 
@@ -38,6 +39,10 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
         )
     elif record.paper != "baseline":
         console.print("No committed record of the baseline fits this run; --compare baseline trains it.", highlight=False)
+    if record.outcome.blind:
+        guesses = ", ".join(f"{name} {100 * one.share:.0f}%" for name, one in record.outcome.blind.items())
+        console.print(f"The part is found without looking at the image by: {guesses}", markup=False, highlight=False)
+        console.print(f"* more often than the {LAST_GUESS} (95% interval of these images)", markup=False, highlight=False)
     console.print(_beside(record), markup=False, highlight=False)
     console.print(f"record:  {path}\npicture: {path.with_suffix('.webp')}", markup=False, highlight=False)
 
@@ -48,7 +53,7 @@ def _beside(record: Record) -> str:
     facts = [
         f"{outcome.parameters / 1e6:.2f} M parameters",
         f"{outcome.flops / 1e6:.1f} M FLOPs an image (matmul, convolution, attention)",
-        f"{compute.images_per_second:.0f} images/s in training on {compute.device}, {compute.threads} threads",
+        f"trained in {compute.seconds:.0f} s on {compute.device}, {compute.threads} threads, whatever else ran beside",
     ]
     if outcome.family_top1 is not None:
         facts.insert(0, f"the family right on {100 * outcome.family_top1:.1f}%")
@@ -85,7 +90,11 @@ def _accuracy(right: list[bool]) -> tuple[str, str]:
 
 
 def _pointing(record: Record) -> str:
+    """How often each map peaks inside the telling part; the method's own map needs no name."""
     outcome = record.outcome
     if outcome.pointing is None:
         return "unknown"
-    return f"{100 * outcome.pointing:.0f}% (chance {100 * outcome.pointing_by_chance:.0f}%)"
+    return ", ".join(
+        f"{'' if name == EVIDENCE else f'{name} '}{100 * one.share:.0f}%{'*' if marked(record, name) else ''}"
+        for name, one in outcome.pointing.items()
+    )

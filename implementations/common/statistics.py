@@ -165,16 +165,6 @@ def one_more_run(table: Table, spread: Spread) -> Estimate:
     return Estimate(table.mean, max(table.mean - half, 0.0), min(table.mean + half, 1.0))
 
 
-def of_shares(shares: Sequence[float], images: int, spread: float, freedom: float) -> Estimate:
-    """The share expected over seeds and images where only each run's own is known, such as pointing accuracy.
-
-    The images' part is as if it were one run (binomial), which is wider than need be; `spread` is the variance between runs.
-    """
-    mean = float(np.mean(shares))
-    half, _ = _half([(mean * (1 - mean) / images, images - 1), (spread / len(shares), freedom)])
-    return Estimate(mean, max(mean - half, 0.0), min(mean + half, 1.0))
-
-
 @dataclass(frozen=True)
 class Gain(Estimate):
     """The difference of two methods, with its plain 95% interval and p-value: neither is adjusted for other comparisons."""

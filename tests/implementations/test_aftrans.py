@@ -7,26 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn, tensor
 
+from implementations.ablations.aftrans import EqualWeights, MeanOfHeads
 from implementations.aftrans import SACM, AFTrans, where_all_heads_look
 from implementations.common.regions import crop
 from implementations.common.vit import watch
 from tests.implementations.tiny import build, images, labels, reached, stochastic
-
-
-class MeanOfHeads(AFTrans):
-    """Without its key operation: a block's map is the mean of its heads'."""
-
-    def block_maps(self, rows):
-        return nn.functional.normalize(rows.mean(-2), p=1, dim=-1)
-
-
-class EqualWeights(AFTrans):
-    """All blocks weigh the same, whatever their maps are like."""
-
-    def __init__(self, classes, backbone, recipe):
-        super().__init__(classes, backbone, recipe)
-        self.collect.weights = lambda maps: maps.new_ones(maps.shape[:2])
-        self.collect.requires_grad_(False)
 
 
 def test_the_worked_example():

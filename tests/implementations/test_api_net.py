@@ -7,41 +7,11 @@ import random
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn, tensor
+from torch import tensor
 
+from implementations.ablations.api_net import AnyPairs, NoPairs, UniformGates
 from implementations.api_net import APINet, attend, hardest_pairs, ranking
 from tests.implementations.tiny import build, images, labels
-
-
-class Nothing(nn.Module):
-    """Says nothing of a pair."""
-
-    def forward(self, pairs):
-        return torch.zeros(len(pairs), pairs.shape[1] // 2, device=pairs.device, dtype=pairs.dtype)
-
-
-class NoPairs(APINet):
-    """Without pairs: cross-entropy of each image alone, in the same class-balanced batches."""
-
-    def losses(self, images, labels):
-        return {"cross-entropy": F.cross_entropy(self.classifier(self.dropout(self.pooled(images))), labels)}
-
-
-class UniformGates(APINet):
-    """Without its key operation: the mutual vector is 0, so that every gate is half open and both gates are the same."""
-
-    def __init__(self, classes, backbone, recipe):
-        super().__init__(classes, backbone, recipe)
-        self.mutual = Nothing()
-
-
-class AnyPairs(APINet):
-    """Without its search: the next image of the class, and the first of another, are the pair."""
-
-    @staticmethod
-    def mine(features, labels):
-        return hardest_pairs(torch.arange(len(labels), dtype=features.dtype, device=features.device)[:, None], labels)
 
 
 def test_the_gates_of_a_worked_pair():

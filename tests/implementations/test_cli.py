@@ -176,10 +176,10 @@ def test_a_log_of_trials_that_cant_be_read_is_said_before_anything_is_trained(fi
 
 
 def test_a_variant_of_a_file_is_recorded_as_one(finch, tmp_path):
-    code, _ = finch("api-net", *SHORT, "--records", tmp_path, "--variant", "tests/implementations/test_api_net.py:UniformGates")
+    code, _ = finch("api-net", *SHORT, "--records", tmp_path, "--variant", "implementations/ablations/api_net.py:UniformGates")
     assert code == 0
     ((path, record),) = records.read_all(tmp_path / "api-net")
-    assert record.variant == "UniformGates"
+    assert (record.variant, record.variant_file) == ("UniformGates", "implementations/ablations/api_net.py")
     assert path.name == "synthetic-finches-demo-finch_resnet-UniformGates-epochs=1-seed0.json"
 
 
@@ -230,7 +230,7 @@ def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, o
         (["--device", "cuda"], 2, "--device cuda: torch finds no CUDA device here"),
         (["--variant", "nowhere.py:X"], 2, "--variant nowhere.py:X: expected FILE.py:CLASS"),
         (["--variant", "BROKEN:X"], 2, "the file can't be imported: "),
-        (["--variant", "tests/implementations/test_pmg.py:NoJigsaw"], 2, "'NoJigsaw' there is no subclass of Baseline"),
+        (["--variant", "implementations/ablations/pmg.py:NoJigsaw"], 2, "'NoJigsaw' there is no subclass of Baseline"),
         (["predict", "x.png", "--checkpoint", "/none.safetensors"], 1, "/none.safetensors: no such file; expected a checkpoint"),
     ],
 )

@@ -7,20 +7,14 @@ import re
 import pytest
 
 from implementations import compare as command
-from implementations.common import comparison, records
-from implementations.common.comparison import compare
-from tests.run_records import keep, record
+from implementations.common import cli, comparison, records, steps
+from implementations.common.comparison import compare, equal_time
+from implementations.common.run import variant_of
+from implementations.common.steps import Ratio
+from tests.run_records import keep, measured, pointed, record
+from tests.run_records import of_400 as run
 
-LABELS = [index % 4 for index in range(400)]
-DATA = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 4, "train": 1, "validation": 1}
-
-
-def run(paper: str, seed: int, right: int, **changes) -> records.Record:
-    """A record whose first so many answers are right; another seed is wrong elsewhere."""
-    guesses = [label if (index * 7 + 13 * seed) % 400 < right else (label + 1) % 4 for index, label in enumerate(LABELS)]
-    recipe = {"epochs": 15, "input_size": 96} | changes.pop("recipe", {})
-    one = record(LABELS, guesses, paper=paper, seed=seed, recipe=recipe, dataset=DATA | {"test": len(LABELS)})
-    return one.model_copy(update=changes)
+DATA = run("pmg", 0, 0).dataset.model_dump()
 
 
 def runs(paper: str, *right: int, **changes) -> list[records.Record]:
@@ -42,7 +36,100 @@ def test_runs_of_one_budget_are_compared_the_baseline_first_and_ablations_with_t
     assert method.gain.value == pytest.approx((342 - 303) / 400)
     assert ablation.gain.value == pytest.approx(-20 / 400)
     assert ablation.adjusted is None
-    assert method.claimed
+    assert method.claimed == "gain"
+
+
+@pytest.mark.usefixtures("few_are_enough")
+@pytest.mark.parametrize(("right", "claimed"), [((340, 342, 344), "gain"), ((260, 262, 264), "loss"), ((301, 303, 304), None)])
+def test_a_loss_is_claimed_as_a_gain_is(right, claimed):
+    (found,) = compare([*runs("pmg", *right), *runs("baseline", 300, 302, 304, 306)])
+    assert found.row("pmg").claimed == claimed
+    assert found.row("baseline").claimed is None
+
+
+def looking(paper: str, seed: int, **maps: int) -> records.Record:
+    """A run of which each map points at the part on so many of 400 images, on others for another seed; the guess on the last 60."""
+    hits = {name: [(index * 7 + 13 * seed) % 400 < count for index in range(400)] for name, count in maps.items()}
+    return run(paper, seed, 300, outcome=pointed(hits, [index >= 340 for index in range(400)]))
+
+
+def test_each_map_is_marked_where_it_points_better_than_a_fixed_point_a_family_beyond_chance():
+    few, more, same = {"evidence": 20}, {"evidence": 68}, {"evidence": 100, "input gradient": 60}
+    (found,) = compare([looking(paper, seed, **maps) for paper, maps in (("baseline", same), ("pmg", few), ("api-net", more)) for seed in range(3)])
+    assert found.blind == {"random point": 0.05, records.LAST_GUESS: 0.15}
+    told = {row.paper: {name: (one.share.value, one.marked) for name, one in row.pointing.items()} for row in found.rows}
+    assert told == {
+        "baseline": {"evidence": (pytest.approx(0.25), True), "input gradient": (pytest.approx(0.15), False)},
+        "api-net": {"evidence": (pytest.approx(0.17), False)},  # above the guess's 15%, but not beyond chance
+        "pmg": {"evidence": (pytest.approx(0.05), False)},
+    }
+    assert found.row("pmg").pointing["evidence"].above.value == pytest.approx(-0.1)
+
+
+def test_pointing_is_paired_by_image_with_the_guess():
+    """A map that hits wherever the guess does, and on 12 images more, is better for sure; one that hits as often elsewhere isn't."""
+    guess = [index >= 340 for index in range(400)]
+    for hits, marked in (([index >= 328 for index in range(400)], True), ([index < 72 for index in range(400)], False)):
+        one = run("pmg", 0, 300, outcome=pointed({"evidence": hits}, guess))
+        (found,) = compare([one])
+        assert found.row("pmg").pointing["evidence"].marked is marked
+        assert comparison.marked(one, "evidence") is marked
+
+
+def test_where_no_boxes_are_known_nothing_is_told_of_pointing():
+    (found,) = compare(runs("baseline", 300, 302))
+    assert (found.blind, found.rows[0].pointing) == ({}, {})
+
+
+def trained(paper: str, *right: int, epochs: int = 15, updates: int = 225) -> list[records.Record]:
+    """Runs of so many epochs and updates, of batches of 32."""
+    return [run(paper, seed, each, recipe={"epochs": epochs}, compute={"updates": updates}) for seed, each in enumerate(right)]
+
+
+LENGTHS = [*trained("baseline", 300, 302, 304), *trained("baseline", 320, 322, 324, epochs=30, updates=450), *trained("baseline", 340, 342, 344, epochs=60, updates=900)]
+
+
+@pytest.mark.parametrize(
+    ("updates", "step", "cost", "epochs", "shorter"),
+    [
+        (225, None, 15, 15, False),
+        (900, None, 60, 60, False),
+        (675, None, 45, 60, False),  # nearest is 30 or 60; not shorter
+        (1800, None, 120, 60, True),
+        (225, 1.95, 29.25, 30, False),
+        (225, 1.04, 15.6, 15, False),
+        (225, 1.06, 15.9, 30, False),
+        (225, 0.5, 7.5, 15, False),
+        (900, 4.1, 61.5, 60, False),
+        (900, 4.3, 64.5, 60, True),
+    ],
+)
+def test_beside_equal_epochs_stands_the_shortest_training_of_the_baseline_that_costs_no_less(updates, step, cost, epochs, shorter):
+    known = [] if step is None else [measured(run("pmg", 0, 0), step)]
+    (found,) = equal_time(compare([*LENGTHS, *trained("pmg", 330, 332, 334, updates=updates)]), known)
+    assert (found.cost.epochs, found.cost.measured) == (pytest.approx(cost), step is not None)
+    assert (found.epochs, found.shorter) == (epochs, shorter)
+    assert found.gain.value == pytest.approx((332 - {15: 302, 30: 322, 60: 342}[epochs]) / 400)
+    if epochs == 15:
+        assert found.gain == found.row.gain
+
+
+def test_an_epoch_of_fewer_images_costs_less():
+    known = [measured(run("pmg", 0, 0), 2.1, images=14 / 15)]
+    (found,) = equal_time(compare([*LENGTHS, *trained("pmg", 330, 332, 334)]), known)
+    assert (found.cost.epochs, found.epochs) == (pytest.approx(29.4), 30)
+
+
+def test_a_step_that_was_measured_of_another_recipe_is_no_training_cost():
+    known = [measured(run("pmg", 0, 0, recipe={"input_size": 48}), 3.0)]
+    (found,) = equal_time(compare([*LENGTHS, *trained("pmg", 330, 332, 334)]), known)
+    assert (found.cost.epochs, found.cost.measured) == (15, False)
+
+
+def test_a_longer_training_of_the_baseline_on_other_images_is_not_compared():
+    longer = [one.model_copy(update={"dataset": one.dataset.model_copy(update={"fingerprint": "1" * 32})}) for one in LENGTHS if one.recipe["epochs"] == 60]
+    (found,) = equal_time(compare([*LENGTHS[:6], *longer, *trained("pmg", 330, 332, 334, updates=900)]), [])
+    assert (found.epochs, found.shorter) == (30, True)
 
 
 @pytest.mark.parametrize("change", [{"recipe": {"epochs": 60}}, {"recipe": {"patch_stride": 6}}, {"profile": "paper"}])
@@ -79,7 +166,7 @@ def test_nothing_is_claimed_of_fewer_seeds_or_images_than_the_promise_was_made_f
 
 def test_the_images_that_most_runs_were_tested_on_are_compared():
     few = {"name": "synthetic-finches", "fingerprint": "1" * 32, "classes": 4, "train": 1, "validation": 1, "test": 800}
-    larger = record(LABELS * 2, LABELS * 2, paper="baseline", seed=9, recipe={"epochs": 15, "input_size": 96}, dataset=few)
+    larger = record([0] * 800, [0] * 800, paper="baseline", seed=9, recipe={"epochs": 15, "input_size": 96}, dataset=few)
     (found,) = compare([*runs("baseline", 300, 302), *runs("pmg", 340, 342), larger])
     assert found.images == 400
     assert [len(row.runs) for row in found.rows] == [2, 2]
@@ -103,16 +190,31 @@ def test_p_values_are_adjusted_over_all_methods_of_all_backbones():
 
 
 @pytest.mark.usefixtures("few_are_enough")
-def test_the_tables_say_gain_interval_and_time(tmp_path, capsys):
-    keep(tmp_path, *runs("pmg", 340, 342, 344), *runs("baseline", 300, 302, 304))
-    assert command.main(["--tables", "--records", str(tmp_path / "implementations" / "records")]) == 0
+def test_the_tables_say_gain_interval_pointing_and_time(tmp_path, capsys):
+    recorded = [looking("baseline", seed, evidence=100, **{"input gradient": 60}) for seed in range(3)]
+    recorded += [*runs("pmg", 340, 342, 344), *runs("api-net", 260, 262, 264), *runs("baseline", 330, 332, 334, recipe={"epochs": 30}, changes=["epochs=30"])]
+    keep(tmp_path, *recorded)
+    folder = tmp_path / "implementations" / "records"
+    known = measured(run("pmg", 0, 0), 1.95, unquiet="others' load is 2.0", test=Ratio(median=1.25, low=1.2, high=1.3))
+    steps.keep(folder / "steps.json", [known, measured(run("api-net", 0, 0), 1.5, flops=2)])
+    assert command.main(["--tables", "--records", str(folder)]) == 0
     said = capsys.readouterr().out
-    assert "finch_vit: 15 epochs of 1 images, 400 test images" in said
-    assert "85.5 (" in said
-    assert "+10.0 (" in said
-    assert "0.000*" in said
-    assert "adjusted for the 1 methods compared (Holm)" in said
-    assert "Accuracy and training time" in said
+    first, second = said.split("Equal epochs and equal training time")
+    assert "finch_vit: 15 epochs of 1 images, 400 test images" in first
+    assert "The part is found without looking at the image by: random point 5%, fixed point a family 15%" in first
+    assert "adjusted for the 2 methods compared (Holm)" in first
+    told = {cells[0]: cells for line in first.splitlines() if len(cells := without_intervals(line)) > 5}
+    assert told["baseline"] == ["baseline", "3", "75.0", "25%*, input gradient 15%", "0.00", "0.0", "1", "1"]
+    assert told["pmg"] == ["pmg", "3", "85.5", "+10.5", "0.000 gain", "0.00", "0.0", "1.95?", "1.25?"]
+    assert told["api-net"] == ["api-net", "3", "65.5", "-9.5", "0.000 loss", "0.00", "0.0", "out of date", "out of date"]
+    told = {cells[1]: cells for line in second.splitlines() if len(cells := without_intervals(line)) > 5}
+    assert told["pmg"] == ["finch_vit", "pmg", "1.95 ×", "75.0", "+10.5", "30 epochs", "83.0", "+2.5"]
+    assert told["api-net"] == ["finch_vit", "api-net", "1.00 × (by images)", "75.0", "-9.5", "15 epochs", "75.0", "-9.5"]
+
+
+def without_intervals(line: str) -> list[str]:
+    """The cells of a table's line that hold something."""
+    return re.split(r" {2,}", re.sub(r" \([-+\d.]+ to [-+\d.]+\)", "", line.strip()))
 
 
 def test_nothing_recorded_is_said(tmp_path, capsys):
@@ -120,13 +222,14 @@ def test_nothing_recorded_is_said(tmp_path, capsys):
     assert capsys.readouterr().out == "no run is recorded\n"
 
 
-def test_the_baseline_alone_has_its_place_in_time_and_no_table_of_gains(tmp_path, capsys):
-    keep(tmp_path, *runs("baseline", 300, 302, 304))
+def test_the_baseline_alone_is_shown_at_each_of_its_lengths_without_gains(tmp_path, capsys):
+    keep(tmp_path, *runs("baseline", 300, 302, 304), *runs("baseline", 330, 332, 334, recipe={"epochs": 30}, changes=["epochs=30"]))
     assert command.main(["--tables", "--records", str(tmp_path / "implementations" / "records")]) == 0
     said = capsys.readouterr().out
     assert "adjusted for all methods compared (Holm)" in said
-    assert "gain (95%)" not in said
-    assert re.search(r"^finch_vit  baseline  15 ", said, re.MULTILINE)
+    told = [cells[:3] for line in said.splitlines() if len(cells := without_intervals(line)) > 5 and cells[0] == "baseline"]
+    assert told == [["baseline", "3", "75.5"], ["baseline", "3", "83.0"]]
+    assert "Equal epochs and equal training time" not in said
 
 
 def test_every_method_is_run_on_its_backbones_and_the_baseline_under_each_of_their_budgets():
@@ -135,6 +238,34 @@ def test_every_method_is_run_on_its_backbones_and_the_baseline_under_each_of_the
     assert [job[3] for job in jobs if job[:3] == ("baseline", "finch_vit", ("patch_stride=6",))] == list(range(10))
     assert [job[3] for job in jobs if job[:3] == ("transfg", "finch_vit", ())] == [0, 1, 2]
     assert {job[:3] for job in jobs if job[0] == "pmg"} == {("pmg", "finch_resnet", ())}
+
+
+def test_the_baseline_is_trained_for_twice_and_four_times_the_epochs_under_each_budget_that_methods_have():
+    jobs = command._jobs(command._papers(None), [0, 1, 2], 10)
+    longer = {job[1:3]: [other[3] for other in jobs if other[:3] == job[:3]] for job in jobs if job[0] == "baseline" and "epochs" in str(job[2])}
+    budgets = {(job[1], job[2]) for job in jobs if job[0] == "baseline" and "epochs" not in str(job[2])}
+    assert ("finch_vit", ("patch_stride=6",)) in budgets
+    assert longer == {(backbone, (*strides, f"epochs={epochs}")): [0, 1, 2] for backbone, strides in budgets for epochs in (30, 60)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ([], {"api-net:NoPairs", "api-net:UniformGates", "api-net:AnyPairs", "pmg:NoJigsaw", "pmg:OneStep"}),
+        (["OneStep", "NoPairs"], {"pmg:OneStep", "api-net:NoPairs"}),
+    ],
+)
+def test_ablations_are_run_as_their_method_is(asked, found):
+    papers = command._papers(["pmg", "api-net"])
+    jobs = command._jobs(papers, [0, 1], 2)
+    ablated = command._ablated(jobs, papers, asked)
+    assert {of for of, *_ in ablated} == found
+    assert [job[1:] for job in ablated if job[0] == "pmg:OneStep"] == [job[1:] for job in jobs if job[0] == "pmg"] == [("finch_resnet", (), 0), ("finch_resnet", (), 1)]
+
+
+def test_an_unknown_ablation_is_refused_before_anything_is_run(capsys):
+    assert command.main(["--papers", "pmg", "--ablations", "NoJigsaws"]) == 2
+    assert "--ablations NoJigsaws: no ablation of baseline, pmg; there are NoJigsaw, OneStep" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("parts", [1, 3, 8])
@@ -164,3 +295,12 @@ def test_runs_are_made_once_each_and_found_again_when_the_command_goes_on(tmp_pa
     said = capsys.readouterr().err
     assert said.count("recorded already: ") == 1
     assert len(list((tmp_path / "records").rglob("*.json"))) == 2
+
+
+def test_an_ablation_is_run_by_its_file_and_class_which_the_command_line_takes(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(cli, "main", lambda method, arguments: asked.append((method, arguments)) or 0)
+    assert command.main(["--papers", "pmg", "--seeds", "0", "--ablations", "NoJigsaw", "--records", str(tmp_path)]) == 0
+    ((method, arguments),) = [one for one in asked if "--variant" in one[1]]
+    assert variant_of(method, arguments[arguments.index("--variant") + 1]).__name__ == "NoJigsaw"
+    assert len(asked) > 1

@@ -8,31 +8,10 @@ import pytest
 import torch
 from torch import tensor
 
+from implementations.ablations.dcal import AnyPatches, ClassTokenAlone, WithoutPairs
 from implementations.common.vit import attend, watch
 from implementations.dcal import DCAL, accumulated, weigh
 from tests.implementations.tiny import Given, build, images, labels, reached, stochastic
-
-
-class WithoutPairs(DCAL):
-    """Without a key operation: nobody distracts an image, so that the pair-wise branch is self-attention once more; all losses stay."""
-
-    def pair_wise(self, images):
-        return self.classifier(self.backbone(images)[:, 0])
-
-
-class ClassTokenAlone(DCAL):
-    """The formula as it stands: of the global-local branch the class token alone is read, so that nothing depends on the selection."""
-
-    def read_out(self, local):
-        return torch.cat([local[:, 0], torch.zeros_like(local[:, 0])], dim=1)
-
-
-class AnyPatches(DCAL):
-    """As many patches, spread evenly over the image whatever attention says."""
-
-    def select(self, scores):
-        count = super().select(scores).shape[1]
-        return torch.linspace(0, scores.shape[1] - 1, count).round().long().expand(len(scores), -1) + self.backbone.prefix
 
 
 def test_attention_is_accumulated_with_half_of_the_identity_later_blocks_on_the_left():

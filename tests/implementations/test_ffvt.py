@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 import random
@@ -12,45 +11,11 @@ import torch
 from safetensors.torch import load_file
 from torch import tensor
 
+from implementations.ablations.ffvt import AnyTokens, LastLayerAlone, OneDirection, PretrainedLastLayer
 from implementations.common.vit import watch
 from implementations.common.weights import SHIPPED
 from implementations.ffvt import FFVT, mutual_attention
 from tests.implementations.tiny import build, images, labels, reached
-
-
-class AnyTokens(FFVT):
-    """Without its key operation: as many tokens a layer, spread evenly over the image whatever attention says."""
-
-    def most_mutual(self, from_class, to_class):
-        count, tokens = self.recipe.tokens_per_layer, from_class.shape[-1]
-        places = torch.linspace(self.backbone.prefix, tokens - 1, count, device=from_class.device).round().long()
-        return places.expand(len(from_class), -1)
-
-
-class OneDirection(FFVT):
-    """What the class token looks at, whoever looks back."""
-
-    def most_mutual(self, from_class, to_class):
-        return super().most_mutual(from_class, torch.zeros_like(to_class))
-
-
-class LastLayerAlone(FFVT):
-    """Of the fused tokens those of the deepest layer alone: fewer, and of one level."""
-
-    def select(self, images):
-        fused, selected = super().select(images)
-        own = self.recipe.tokens_per_layer
-        return torch.cat([fused[:, :1], fused[:, -own:]], dim=1), selected[:, -own:]
-
-
-class PretrainedLastLayer(FFVT):
-    """The last layer and the final norm as they were pretrained, which the official code doesn't load."""
-
-    def __init__(self, classes, backbone, recipe):
-        last, norm = (copy.deepcopy(part.state_dict()) for part in (backbone.blocks[-1], backbone.model.norm))
-        super().__init__(classes, backbone, recipe)
-        self.fusion_layer.load_state_dict(last)
-        backbone.model.norm.load_state_dict(norm)
 
 
 def logits(method, count: int = 2) -> torch.Tensor:

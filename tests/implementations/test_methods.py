@@ -13,14 +13,16 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from implementations import ablations
 from implementations.__main__ import HERE, implemented
+from implementations.ablations import ablations_of
 from implementations.common import evaluate
 from implementations.common.data import Data, Split
 from implementations.common.method import Method
 from implementations.common.picture import fixed_images
 from implementations.common.recipes import op
 from implementations.common.train import Settings, Trainer
-from tests.implementations.tiny import FOUR, build, images, labels
+from tests.implementations.tiny import FOUR, build, does_otherwise, images, labels
 from tools.catalog import load
 
 PAPERS = list(implemented())
@@ -105,6 +107,22 @@ def test_it_looks_at_an_image_as_often_as_it_declares(paper, backbone):
 
 
 @pytest.mark.parametrize(("paper", "backbone"), OWN)
+def test_any_method_can_be_held_against_its_input_gradient(paper, backbone):
+    method = build(method_of(paper), backbone=backbone, pretrained=True).eval()
+    with torch.no_grad():  # as in testing
+        for parameter in method.parameters():
+            if not parameter.any():  # a classifier that starts at zero hides all that lies before it
+                parameter.normal_(std=0.02, generator=torch.Generator().manual_seed(0))
+        maps, single = evaluate.input_gradient(method, images(2)), evaluate.input_gradient(method, images(2)[1:])
+        assert "evidence" in method.evidence_maps(images(2))
+    assert maps.shape == (2, 64, 64)
+    assert (maps >= 0).all()
+    assert (maps.amax((1, 2)) > 0).all()
+    assert torch.allclose(maps[1:], single, rtol=1e-3, atol=1e-6)
+    assert all(parameter.grad is None for parameter in method.parameters())
+
+
+@pytest.mark.parametrize(("paper", "backbone"), OWN)
 def test_the_evidence_changes_with_the_image(paper, backbone):
     method = build(method_of(paper), backbone=backbone, pretrained=True).eval()
     with torch.no_grad():
@@ -145,6 +163,24 @@ def test_two_runs_are_the_same_to_the_bit(paper, backbone):
         Trainer(method, few(), Accelerator(cpu=True), Settings(seed=3)).fit()
         runs.append(method.state_dict())
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+
+
+@pytest.mark.parametrize(("paper", "name"), [pytest.param(paper, name, id=f"{paper}-{name}") for paper in PAPERS for name in ablations_of(paper)])
+def test_an_ablation_answers_or_learns_otherwise_than_its_method(paper, name):
+    kind = ablations_of(paper)[name]
+    assert kind.__bases__ == (method_of(paper),)
+    assert kind.__doc__
+    assert does_otherwise(kind, method_of(paper))
+
+
+@pytest.mark.parametrize("paper", [paper for paper in PAPERS if paper != "baseline"])
+def test_a_method_has_two_ablations_at_least_and_one_that_changes_nothing_would_be_noticed(paper):
+    assert len(ablations_of(paper)) >= 2
+    assert not does_otherwise(type("Inert", (method_of(paper),), {}), method_of(paper))
+
+
+def test_every_file_of_ablations_is_of_an_implemented_paper():
+    assert {path.stem.replace("_", "-") for path in ablations.HERE.glob("[!_]*.py")} <= set(PAPERS)
 
 
 def test_attention_is_counted_as_the_two_products_that_it_is():

@@ -9,23 +9,9 @@ import pytest
 import torch
 from torch import tensor
 
+from implementations.ablations.pmg import NoJigsaw, OneStep
 from implementations.pmg import PMG, STEPS, jigsaw
 from tests.implementations.tiny import build, images, labels
-
-
-class NoJigsaw(PMG):
-    """Without its key operation: every step sees the whole image."""
-
-    @staticmethod
-    def cut(images, n, order):
-        return images
-
-
-class OneStep(PMG):
-    """All four losses in one step."""
-
-    def training_step(self, images, labels, update):
-        return update(self.losses, images, labels)
 
 
 def tiles(n: int) -> torch.Tensor:

@@ -7,27 +7,12 @@ import torch
 from safetensors.torch import load_file
 from torch import tensor
 
+from implementations.ablations.rams_trans import UniformAttention, WholeImage
 from implementations.common.regions import bounding_box, crop, largest_component
 from implementations.common.vit import watch
 from implementations.common.weights import SHIPPED
 from implementations.rams_trans import RAMSTrans, above_the_mean, looked_at
 from tests.implementations.tiny import Given, build, images, labels, reached, stochastic
-
-
-class WholeImage(RAMSTrans):
-    """Without its key operation: the second look is at all of the image again."""
-
-    def propose(self, maps):
-        scores, region = super().propose(maps)
-        side = self.recipe.input_size
-        return scores, tensor([0, 0, side, side], device=region.device).expand_as(region)
-
-
-class UniformAttention(RAMSTrans):
-    """Attention that says nothing: every token looks at all alike, so that the whole image is looked at again."""
-
-    def propose(self, maps):
-        return super().propose([Given(torch.full_like(one.attention(), 1 / one.keys.shape[2])) for one in maps])
 
 
 def test_the_worked_example():

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from implementations.common import records
 from implementations.common.statistics import paired, wilson
-from tests.run_records import record
+from tests.run_records import pointed, record
 
 
 def test_predictions_come_back_as_they_were_and_stay_short():
@@ -21,6 +21,35 @@ def test_predictions_come_back_as_they_were_and_stay_short():
 def test_a_record_with_another_number_of_predictions_than_images_is_refused():
     with pytest.raises(ValidationError, match="2 predictions and 2 labels for 3 test images"):
         record([0, 1], [0, 1], dataset={"name": "x", "fingerprint": "0" * 32, "classes": 2, "train": 1, "validation": 1, "test": 3})
+
+
+def with_pointing(**changes) -> records.Record:
+    """A record of ten images."""
+    known = pointed({records.EVIDENCE: [True] * 3 + [False] * 7}, [False] * 9 + [True])
+    return record([0] * 10, [0] * 10, outcome=known | changes)
+
+
+def test_hits_come_back_as_they_were_and_stay_short():
+    hits = [index * 7919 % 11 == 0 for index in range(3841)]
+    assert records.decode_hits(records.encode_hits(hits), 3841) == hits
+    assert len(records.encode_hits(hits)) < 700
+    assert with_pointing().outcome.pointing[records.EVIDENCE].share == 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"blind": None}, "known together, or neither is"),
+        ({"pointing": {"other": {"share": 0.5, "hits": records.encode_hits([True] * 10)}}}, "no hits are kept of 'evidence'"),
+        ({"pointing": {"evidence": {"share": 0.5, "hits": None}}}, "no hits are kept of 'evidence'"),
+        ({"blind": {records.LAST_GUESS: {"share": 0.5, "hits": None}}}, f"no hits are kept of '{records.LAST_GUESS}'"),
+        ({"pointing": {"evidence": {"share": 0.5, "hits": records.encode_hits([True] * 17)}}}, "where there are 10 test images"),
+        ({"pointing": {"evidence": {"share": 0.5, "hits": records.encode_hits([True] * 8)}}}, "where there are 10 test images"),
+    ],
+)
+def test_pointing_without_the_hits_that_it_follows_from_is_refused(change, said):
+    with pytest.raises(ValidationError, match=said):
+        with_pointing(**change)
 
 
 def test_a_picture_elsewhere_is_refused():

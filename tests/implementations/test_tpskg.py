@@ -9,30 +9,10 @@ import torch
 from torch import tensor
 from torch.nn.functional import cross_entropy
 
+from implementations.ablations.tpskg import RandomSuppression, WithoutKnowledge, WithoutSuppression
 from implementations.common.vit import watch
 from implementations.tpskg import TPSKG, recall
 from tests.implementations.tiny import build, images, labels, reached
-
-
-class WithoutSuppression(TPSKG):
-    """Without its key operation: the second pass sees every patch, as the first does; all losses stay."""
-
-    def encode_without(self, images, patches):
-        return self.encode(images)[0]
-
-
-class RandomSuppression(TPSKG):
-    """Another method: any patch is taken away, whatever attention says."""
-
-    def peaks(self, response):
-        return super().peaks(torch.rand_like(response))
-
-
-class WithoutKnowledge(TPSKG):
-    """The class token alone is classified."""
-
-    def answer(self, features):
-        return self.classifier(features), features @ self.knowledge.T
 
 
 def knowing(method: TPSKG) -> TPSKG:

@@ -7,32 +7,10 @@ import torch
 from safetensors.torch import load_file
 from torch import tensor
 
+from implementations.ablations.transfg import AllPatches, UniformRollout, WithoutContrast
 from implementations.common.weights import SHIPPED
 from implementations.transfg import TransFG, contrastive, strongest_patch
 from tests.implementations.tiny import build, images, labels
-
-
-class UniformRollout(TransFG):
-    """Without its key operation: no patch contributes more than another, so every head keeps the first."""
-
-    def select(self, images):
-        tokens, contribution, _ = super().select(images)
-        uniform = torch.full_like(contribution, 1 / contribution.shape[-1])
-        return tokens, uniform, strongest_patch(uniform, self.backbone.prefix)
-
-
-class AllPatches(TransFG):
-    """Without selection: the part layer sees every token, as a plain ViT's last block does."""
-
-    def class_token(self, tokens, selected):
-        return self.backbone.norm(self.part_layer(tokens))[:, 0]
-
-
-class WithoutContrast(TransFG):
-    """Cross-entropy alone."""
-
-    def losses(self, images, labels):
-        return {"cross-entropy": super().losses(images, labels)["cross-entropy"]}
 
 
 def test_a_head_keeps_the_patch_that_went_most_into_the_class_token():

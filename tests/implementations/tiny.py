@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import zlib
 
 import torch
 
@@ -46,6 +48,37 @@ def reached(method: Method, term: torch.Tensor) -> set[str]:
     names, parameters = zip(*method.named_parameters(), strict=True)
     gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
     return {name for name, gradient in zip(names, gradients, strict=True) if gradient is not None and gradient.any()}
+
+
+@functools.cache
+def seen(kind: type[Method]) -> dict[str, torch.Tensor]:
+    """What a method on pretrained weights answers, and the gradient that a step of its training leaves in each parameter."""
+    method = build(kind, pretrained=True)
+    for name, parameter in method.named_parameters():
+        if not parameter.any():  # as classifiers and embeddings may start, which hides what lies before them
+            torch.nn.init.normal_(parameter, std=0.02, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))
+    with torch.no_grad():
+        found = {"answer": method.eval()(images(8))}
+    method.train().phase(method.recipe.epochs - 1, method.recipe.epochs)
+
+    def update(losses, some, classes):
+        method.zero_grad()
+        terms = losses(some, classes)
+        sum(terms.values()).backward()
+        for name, parameter in method.named_parameters():
+            if parameter.grad is not None:
+                found[name] = found.get(name, 0) + parameter.grad
+        return terms
+
+    torch.manual_seed(0)
+    method.training_step(images(8), labels(8), update)
+    return found
+
+
+def does_otherwise(kind: type[Method], method: type[Method]) -> bool:
+    """Whether a subclass answers or learns otherwise than its method does, by more than a thousandth."""
+    ours, theirs = seen(kind), seen(method)
+    return ours.keys() != theirs.keys() or any((ours[name] - theirs[name]).norm() > 1e-3 * theirs[name].norm() for name in theirs)
 
 
 def images(count: int = 4, side: int = 64) -> torch.Tensor:

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 
 from implementations.common import sheet
-from implementations.common.statistics import of_shares
 from tests.run_records import kept, on_finches
 from tools.catalog import ROOT, load
 from tools.pages import pictures
@@ -23,9 +22,10 @@ from tools.render import render
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Runs:
-    """Three runs of each method of the page, TransFG's on overlapping patches, and two of its ablations."""
+    """Three runs of each method of the page, TransFG's on overlapping patches, and two of its ablations; DCAL looks at the part."""
     strides = {"transfg": 6}
-    methods = [on_finches(paper, seed, stride=strides.get(paper)) for paper in FORMULAS for seed in range(3)]
+    hits = {"dcal": 50}
+    methods = [on_finches(paper, seed, hits=hits.get(paper, 20), stride=strides.get(paper)) for paper in FORMULAS for seed in range(3)]
     overlapping = [on_finches("baseline", seed, stride=6) for seed in range(3)]
     ablations = [on_finches("transfg", seed, stride=6, right=40, variant=variant) for variant in ("AllPatches", "UniformRollout") for seed in range(3)]
     return kept(tmp_path_factory.mktemp("recorded"), *methods, *overlapping, *ablations)
@@ -76,10 +76,30 @@ def test_every_picture_that_the_page_shows_is_written_beside_it(runs, page):
     assert shown <= set(pictures(catalog, runs))
 
 
-def test_how_often_a_method_looks_at_the_telling_part_is_its_runs_mean_with_an_interval_around_it(page):
+def test_how_often_a_method_looks_at_the_telling_part_is_its_runs_mean_with_an_interval_around_it(runs, page):
     for row in page[0]["rows"]:
-        assert row["pointed"]["low"] < row["pointed"]["value"] < row["pointed"]["high"]
-        assert row["pointed"]["value"] == pytest.approx(row["pointing"])
+        share = row["pointing"][0]["share"]
+        assert share["low"] < share["value"] < share["high"]
+        stride = 6 if "stride 6" in row["backbone"] else None
+        own = [run for run in runs.valid(row["paper"]) if run.label is None and run.budget.strides == (None, stride)]
+        assert share["value"] == pytest.approx(100 * np.mean([run.outcome.pointing["evidence"].share for run in own]))
+    assert [len(row["pointing"]) for row in page[0]["rows"]] == [2 if row["paper"] == "baseline" else 1 for row in page[0]["rows"]]
+
+
+def test_what_is_found_without_looking_and_which_methods_point_better_is_told(page):
+    data, html = page
+    assert "random point 5%, fixed point a family 25%" in html
+    assert data["above"] == ["DCAL (finch_vit)"]
+    assert sorted(data["above"] + data["not_above"]) == sorted(f"{row['name']} ({row['backbone']})" for row in data["rows"])
+    assert "Above it: DCAL (finch_vit)." in html
+    assert html.count("<strong>above</strong>") == 1
+
+
+def test_where_no_map_points_better_than_the_guess_the_page_says_so(tmp_path):
+    catalog, _ = load(ROOT)
+    html = render(catalog, kept(tmp_path, *(on_finches(paper, 0, hits=8) for paper in ("baseline", "ffvt"))))["attention.md"]
+    assert "No method's map lies above it. Not above it: " in html
+    assert "<strong>above</strong>" not in html
 
 
 def test_an_ablation_stands_in_its_methods_row_with_its_difference(page):
@@ -108,13 +128,6 @@ def test_a_method_without_runs_is_not_shown(runs):
     catalog, _ = load(ROOT)
     fewer = Runs(runs.root, {paper: [] if paper == "transfg" else records for paper, records in runs.records.items()}, None)
     assert "transfg" not in {row["paper"] for row in attention(catalog, fewer)[2]["rows"]}
-
-
-def test_pointing_accuracy_has_the_images_and_the_runs_part():
-    alone = of_shares([0.5], 100, 0.0, 1)
-    assert (alone.low, alone.high) == pytest.approx((0.5 - 1.984 * 0.05, 0.5 + 1.984 * 0.05), abs=1e-3)
-    spread = of_shares([0.5, 0.5, 0.5], 10**6, 0.0003, 10)
-    assert spread.high - 0.5 == pytest.approx(2.228 * 0.01, abs=1e-3)
 
 
 def images_of(sheets: list[tuple[Path, int]]) -> list[list[np.ndarray]]:

@@ -15,9 +15,11 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from implementations.ablations.api_net import UniformGates
 from implementations.common import finches, harness, picture, records
 from implementations.common.data import Data, Split
 from implementations.common.errors import Fault
+from implementations.common.method import Method
 from implementations.common.recording import Told, record_of
 from implementations.common.run import method_of, recipe_for
 from implementations.common.train import Settings, Trainer
@@ -38,15 +40,15 @@ API_NET, COMMON = "implementations/api_net.py", "implementations/common"
 HARNESS = "implementations/records/harness.json"
 
 
-def untrained(root: Path, paper: str, backbone: str) -> Path:
+def untrained(root: Path, kind: type[Method], backbone: str, variant_file: str | None = None) -> Path:
     """Writes a record of a method's demo before its first step, on 32 random images: all that the check reads is in it."""
     pixels = torch.randint(0, 256, (32, 3, 96, 96), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     split = Split([index // 8 for index in range(32)], pixels.__getitem__, torch.tensor([[8.0, 8.0, 24.0, 24.0]] * 32))
-    recipe = recipe_for(method_of(paper), profile="demo", backbone=backbone, changes=[], folder=False)
-    method, loaded = method_of(paper).from_recipe(recipe, FOUR, Source(), seed=0)
+    recipe = recipe_for(kind, profile="demo", backbone=backbone, changes=[], folder=False)
+    method, loaded = kind.from_recipe(recipe, FOUR, Source(), seed=0)
     trainer = Trainer(method, Data("synthetic-finches", FOUR, split, split, split, "0" * 32), Accelerator(cpu=True), Settings(seed=0))
-    made, images = record_of(trainer, loaded, Told(profile="demo", threads=1, folder=root, changes=[]))
-    path = root / "implementations" / "records" / paper / records.file_name(made)
+    made, images = record_of(trainer, loaded, Told(profile="demo", threads=1, trials=[], changes=[], variant_file=variant_file))
+    path = root / "implementations" / "records" / kind.paper / records.file_name(made)
     path.parent.mkdir(parents=True)
     path.write_text(records.to_text(made), encoding="utf-8")
     picture.write(path.with_suffix(".webp"), picture.draw(made.evidence, images, FOUR))
@@ -57,7 +59,7 @@ def untrained(root: Path, paper: str, backbone: str) -> Path:
 def evidence(tmp_path_factory) -> Path:
     """A root with what the code of today leaves as evidence: a record of API-Net, trials, and what the harness does."""
     root = tmp_path_factory.mktemp("evidence")
-    assert untrained(root, "api-net", "finch_resnet") == root / SEED0
+    assert untrained(root, method_of("api-net"), "finch_resnet") == root / SEED0
     made = records.read(root / SEED0)
     for paper in ("api-net", "baseline"):
         tries = [(0.5, made.recipe), *((0.4, made.recipe | {"lr": made.recipe["lr"] * factor}) for factor in (0.5, 2.0))]
@@ -113,13 +115,15 @@ CODE = {
     "a weight decay that the recipe doesn't show": ([(f"{COMMON}/train.py", '{"weight_decay": recipe.weight_decay,', '{"weight_decay": recipe.weight_decay + 2e-6,')], ["fingerprint.exact.groups[0].weight_decay"]),
     "the schedule's last value": ([(f"{COMMON}/schedules.py", "max(1, total - warmup))) / 2", "max(1, total - warmup + (step == total - 1)))) / 2")], ["fingerprint.exact.schedule[9]"]),
     "the method's code": ([(API_NET, "first + own * first,", "first + own * own * first,")], ["fingerprint.computed.losses[0].terms.cross-entropy"]),
-    "what it looks at": ([(API_NET, "return torch.einsum", "return 2 * torch.einsum")], ["fingerprint.computed.evidence.mean"]),
+    "what it looks at": ([(API_NET, "return torch.einsum", "return 2 * torch.einsum")], ["fingerprint.computed.maps.evidence.mean"]),
     "a shared module's behaviour": ([(f"{COMMON}/train.py", "self.method.parameters(), self.method.recipe.clip)", "self.method.parameters(), 2 * self.method.recipe.clip)")], ["fingerprint.computed.losses"]),
     "how new layers are drawn": ([(API_NET, "self.classifier = nn.Linear(width, len(classes))", "self.classifier = nn.Linear(width, len(classes))\n        nn.init.zeros_(self.classifier.bias)")], ["fingerprint.exact.drawn"]),
     "which images make a batch": ([(API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]")], ["fingerprint.exact.batches"]),
     "the mode that the network is trained in": ([(f"{COMMON}/train.py", "self.method.train()", "self.method.eval()")], ["harness.exact.predictions"]),
     "the test pass": ([(f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))")], ["harness.exact.predictions[0]"]),
-    "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = peaks", "y, x = peaks")], ["harness.computed.pointing[0]"]),
+    "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = points", "y, x = points")], ["harness.computed.pointing.input gradient"]),
+    "the input gradient": ([(f"{COMMON}/evaluate.py", "gradient.abs()", "gradient.relu()")], ["harness.computed.pointing.input gradient"]),
+    "what is found without looking": ([(f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()")], ["harness.computed.blind.fixed point"]),
     "which images are drawn": ([(f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)")], ["harness.exact.drawn.test"]),
     "how images are transformed": ([(f"{COMMON}/data.py", "seed_torch(self.seed, \"sample\", epoch, index)", "seed_torch(self.seed, \"sample\", epoch, index + 1)")], ["fingerprint.exact.transforms[0]"]),
 }  # fmt: skip
@@ -139,6 +143,17 @@ def test_a_change_of_what_the_code_computes_is_named_and_nothing_else_is(tmp_pat
     assert expected or "::error" not in said
 
 
+def test_an_ablations_record_is_held_against_the_class_of_its_file(tmp_path):
+    file = "implementations/ablations/api_net.py"
+    made = records.read(untrained(tmp_path, UniformGates, "finch_resnet", file))
+    assert recheck._compared(made, recheck._now(made, ROOT)) == ([], None)
+    (tmp_path / "implementations" / "ablations").mkdir()
+    shutil.copy(ROOT / file, tmp_path / file)
+    replaced(tmp_path, file, "return torch.zeros(", "return torch.ones(")
+    findings, _ = recheck._compared(made, recheck._now(made, tmp_path))
+    assert any("fingerprint.computed.losses" in finding.message for finding in findings)
+
+
 # --------------------------------------------------------------------------------------------- changed records and catalog
 
 KNOWN = next(iter(finches.KNOWN))
@@ -156,11 +171,13 @@ RECORD = {
     "accuracy": (lambda data: data["outcome"].update(top1=0.9), "contradicts itself: top-1 is 0.900000, but"),
     "predictions": (lambda data: data["outcome"].update(predictions=records.encode([1] * 8 + [0] * 24)), "but 0 of its 32 predictions are right"),
     "interval": (lambda data: data["outcome"].update(interval=[0.7, 0.9]), "the interval (0.7, 0.9) isn't that of"),
+    "pointing": (lambda data: data["outcome"]["pointing"]["evidence"].update(share=0.9), "contradicts itself: pointing of 'evidence' is 0.900000, but by its hits 0."),
+    "guess": (lambda data: data["outcome"]["blind"]["fixed point a family"].update(share=0.01), "contradicts itself: pointing of 'fixed point a family' is 0.010000, but by its hits 1."),
     "dataset": (lambda data: data.update(of_known_images("0" * 32).model_dump(include={"dataset", "outcome", "labels"})), f"stale: dataset.fingerprint: {'0' * 32} then, {finches.KNOWN[KNOWN]} now"),
     "seed": (lambda data: data.update(seed=7), "its seal isn't that of its content"),
     "claim": (lambda data: data["claim"].update(value=99.9), "stale: claim: {'dataset': 'cub-200-2011', 'metric': 'top-1', 'value': 99.9,"),
     "weights": (lambda data: data["backbone"].update(sha256="0" * 64), "stale: backbone.sha256: 0000000000000000… then"),
-    "variant": (lambda data: data.update(variant="Gone", variant_file="implementations/api_net.py"), "stale: the code can't do such a run any more: "),
+    "variant": (lambda data: data.update(variant="Gone", variant_file="implementations/ablations/api_net.py"), "stale: the code can't do such a run any more: "),
 }  # fmt: skip
 
 
@@ -301,7 +318,7 @@ def test_the_key_follows_code_records_and_claims(tmp_path, evidence):
     root = copy(tmp_path / "repository", evidence)
     before = verdicts.key_of(root)
     assert verdicts.key_of(root) == before
-    files = (API_NET, f"{COMMON}/vit.py", SEED0, HARNESS, "implementations/profiles/pmg.json", "implementations/records/baseline/trials.jsonl", "catalog/papers/api-net.yaml", "catalog/datasets/cub-200-2011.yaml", "implementations/weights/finch_vit.json")
+    files = (API_NET, "implementations/ablations/api_net.py", f"{COMMON}/vit.py", SEED0, HARNESS, "implementations/profiles/pmg.json", "implementations/records/baseline/trials.jsonl", "catalog/papers/api-net.yaml", "catalog/datasets/cub-200-2011.yaml", "implementations/weights/finch_vit.json")
     for file in files:
         (root / file).write_bytes((root / file).read_bytes() + b"\n")
         after = verdicts.key_of(root)
@@ -555,7 +572,7 @@ print(any(moved), fingerprint.differences(record.fingerprint, now))
 
 def test_a_record_holds_on_a_cpu_that_draws_initial_weights_otherwise(tmp_path):
     """Without vector instructions, PyTorch's float32 functions round otherwise; so do those of another CPU's."""
-    path = untrained(tmp_path, "baseline", "finch_vit")
+    path = untrained(tmp_path, method_of("baseline"), "finch_vit")
     env = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
     run = subprocess.run([sys.executable, "-c", ELSEWHERE, str(path)], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert run.stdout == "True []\n", run.stderr

@@ -162,8 +162,10 @@ def test_our_own_runs_and_how_far_they_carried_a_paper_are_told_apart_from_claim
     _, runs, files = real
     record = next(record for record in runs.valid("transfg") if record.label is None and record.seed == 0)
     connection = opened(files["catalog.sqlite"])
-    found = connection.execute("SELECT top1, low, high, test_images FROM runs WHERE paper = 'transfg' AND variant IS NULL AND seed = 0").fetchall()
-    assert found == [(100 * record.outcome.top1, *(100 * end for end in record.outcome.interval), record.dataset.test)]
+    fields = "top1, low, high, test_images, pointing, blind_pointing"
+    found = connection.execute(f"SELECT {fields} FROM runs WHERE paper = 'transfg' AND variant IS NULL AND seed = 0").fetchall()
+    pointing = 100 * record.outcome.pointing["evidence"].share, 100 * record.outcome.blind["fixed point a family"].share
+    assert found == [(100 * record.outcome.top1, *(100 * end for end in record.outcome.interval), record.dataset.test, *pointing)]
     carried = {row["paper"]: row["carried"] for row in csv.DictReader(io.StringIO(files["results.csv"]))}
     assert (carried["transfg"], carried["cal"]) == ("demo-checked", "none")
     assert json.loads(files["catalog.json"])["papers"]["transfg"]["carried"] == "demo-checked"

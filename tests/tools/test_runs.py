@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from implementations.common import comparison, steps
 from implementations.common.records import TRIALS, Record, Trial, file_name
+from implementations.common.steps import Ratio
 from tests.run_records import FINCHES as DRAWN
-from tests.run_records import implement_kestrel, keep, kept
+from tests.run_records import implement_kestrel, keep, kept, measured, of_400, on_finches, pointed
 from tests.run_records import record as made
 from tools import verdicts
 from tools.catalog import ROOT, load
-from tools.pages.records import read_runs
+from tools.pages.records import Runs, read_runs
 from tools.pages.runs import Plot, label_box, plot
 from tools.render import main, render, write_docs
 from tools.verdicts import Finding, PaperVerdict, RecordState, Verdicts
 
 LABELS = [0, 0, 1, 1]
+
+
+LOOKS = pointed({"evidence": [True, True, False, False]}, [True, False, False, False])
 
 
 def record(paper: str, seed: int, predictions: list[int], **changes) -> Record:
@@ -31,7 +38,7 @@ def record(paper: str, seed: int, predictions: list[int], **changes) -> Record:
         "paper": paper, "seed": seed, "picture": f"{paper}-{seed}.webp", "recipe": {"epochs": 15},
         "dataset": {"name": "feathers", "fingerprint": "0" * 32, "classes": 2, "train": 8, "validation": 4, "test": 4},
         "backbone": {"name": "finch_vit", "weights": "shipped with Finch", "sha256": "a" * 64},
-        "outcome": {"pointing": 0.5, "pointing_by_chance": 0.1, "parameters": 1500000, "flops": 2500000},
+        "outcome": LOOKS | {"parameters": 1500000, "flops": 2500000} | changes.pop("outcome", {}),
         "evidence": [{"index": 0, "label": 0, "predicted": 0, "box": None, "height": 1, "width": 1, "map": base64.b64encode(b"1").decode()}],
     }  # fmt: skip
     return made(LABELS, predictions, **fields | changes)
@@ -66,8 +73,8 @@ def test_a_row_a_seed_stands_beside_the_baseline_of_that_seed(implemented):
         record("baseline", 0, [0, 0, 0, 0]), record("baseline", 1, [0, 0, 1, 0]),
     )  # fmt: skip
     assert cells(page(implemented), "Our runs on") == [
-        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50% (chance 10%)"],
-        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50% (chance 10%)"],
+        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50%"],
+        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50%"],
         ["expected", "87.5 (47.7 to 100.0)", "62.5 (0.0 to 100.0)", "+25.0 (−20.9 to +70.9)", "50%"],
     ]
 
@@ -98,8 +105,23 @@ def test_how_it_was_run_is_told_of_the_method_and_not_of_its_ablation(implemente
         record("kestrel", 0, [0, 0, 1, 1], compute={"images_per_second": 29}),
     )
     html = page(implemented)
+    assert "other work on the machine may have run beside" in html
     assert "29 images/s" in html
     assert "65 images/s" not in html
+
+
+def test_a_seeds_pointing_is_marked_where_it_is_more_than_a_guess_that_doesnt_look(implemented):
+    maps = {"evidence": [True] * 4, "input gradient": [True, True, False, False]}
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], outcome=pointed(maps, [False] * 4)), record("kestrel", 1, [0, 0, 1, 1]))
+    first, second, _ = cells(page(implemented), "Our runs on")
+    assert (first[-1], second[-1]) == ("100% aboveinput gradient 50%", "50%")
+    assert "without looking at the image, too: random point 5%, fixed point a family 0%." in page(implemented)
+
+
+def test_a_record_without_boxes_says_so(implemented):
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1], outcome={"pointing": None, "blind": None}))
+    assert [row[-1] for row in cells(page(implemented), "Our runs on")] == ["no boxes", "no boxes"]
+    assert "without looking at the image" not in page(implemented)
 
 
 def test_an_ablation_alone_is_no_demo_check(implemented):
@@ -183,18 +205,25 @@ def misplaced(drawn: Plot) -> list[str]:
     ]
 
 
-CROWDED = [("baseline", 2772, 97.3), ("aftrans", 2546, 123.0), ("dcal", 2544, 125.1), ("ffvt", 2297, 54.0), ("rams-trans", 2746, 126.4), ("tpskg", 2400, 128.2), ("transfg", 2727, 103.7)]
-"""Of runs that lie close together: right answers of 3,840, and seconds of training."""
+CROWDED = [("baseline", 2772, 1.0), ("aftrans", 2546, 1.26), ("dcal", 2544, 1.29), ("ffvt", 2297, 0.55), ("rams-trans", 2746, 1.3), ("tpskg", 2400, 1.32), ("transfg", 2727, 1.07)]
+"""Of runs that lie close together: right answers of 3,840, and the time of a step over the baseline's."""
+
+
+def with_steps(runs: Runs, seen: Mapping[str, float]) -> Runs:
+    """The runs, as if the steps of these methods had been measured."""
+    firsts = {record.paper: record for papers in runs.records.values() for _, record in papers}
+    return dataclasses.replace(runs, measured=[measured(firsts[paper], step) for paper, step in seen.items()])
 
 
 def test_no_name_on_a_crowded_plot_lies_on_another(tmp_path):
     labels = [index % 32 for index in range(3840)]
     runs = [
-        made(labels, [(label + (index * 7 % 3840 >= right)) % 32 for index, label in enumerate(labels)], paper=paper, picture=f"{paper}.webp", dataset=DRAWN | {"test": 3840}, compute={"seconds": seconds})
-        for paper, right, seconds in CROWDED
+        made(labels, [(label + (index * 7 % 3840 >= right)) % 32 for index, label in enumerate(labels)], paper=paper, picture=f"{paper}.webp", dataset=DRAWN | {"test": 3840}, recipe={"epochs": 15})
+        for paper, right, _ in CROWDED
     ]
-    drawn = plot(load(ROOT)[0], kept(tmp_path, *runs), "synthetic-finches", "finch_vit")
-    assert [point["seconds"] for point in drawn.points] == [seconds for *_, seconds in CROWDED]
+    seen = {paper: step for paper, _, step in CROWDED if paper != "baseline"}
+    drawn = plot(load(ROOT)[0], with_steps(kept(tmp_path, *runs), seen), "synthetic-finches", "finch_vit")
+    assert [point["cost"] for point in drawn.points] == pytest.approx([15 * step for *_, step in CROWDED])
     assert misplaced(drawn) == []
 
 
@@ -202,6 +231,14 @@ def test_no_name_on_a_crowded_plot_lies_on_another(tmp_path):
 def test_no_name_on_a_committed_plot_lies_on_another(backbone):
     drawn = plot(load(ROOT)[0], read_runs(ROOT), "synthetic-finches", backbone)
     assert drawn is None or misplaced(drawn) == []
+
+
+def test_nothing_is_drawn_of_methods_whose_steps_nobody_measured(tmp_path):
+    catalog, _ = load(ROOT)
+    runs = kept(tmp_path, *(on_finches(paper, 0) for paper in ("baseline", "dcal", "ffvt")))
+    assert plot(catalog, runs, "synthetic-finches", "finch_vit") is None
+    drawn = plot(catalog, with_steps(runs, {"dcal": 2.66}), "synthetic-finches", "finch_vit")
+    assert {point["name"] for point in drawn.points} == {"Baseline", "DCAL"}
 
 
 def test_a_paper_whose_values_nobody_knows_is_implemented_without_a_claim(tree):
@@ -260,7 +297,53 @@ def test_side_by_side_a_gain_is_claimed_only_where_its_adjusted_p_value_says_so(
     html = page(implemented, "side-by-side.md")
     assert [row[:4] for row in cells(html, "Methods beside the baseline")] == [["Baseline", "3", "75.0 (0.0 to 100.0)", ""], ["Kestrel", "3", "100.0 (51.0 to 100.0)", "+25.0 (−54.6 to +100.0)"]]
     assert "<strong>gain</strong>" not in html
-    assert "<svg" in html.split('id="time"')[1].split("## What")[0] if 'id="time"' in html else "<svg" in html
+    assert "## Equal epochs and equal training time" in html
+
+
+def recorded(implemented: Path, right: int, *, longer: int | None = None) -> None:
+    """Three runs of a kestrel on 400 images, right on so many, and of the baseline, right on 300; also of one trained twice as long."""
+    runs = [of_400(paper, seed, count + 2 * seed) for paper, count in (("kestrel", right), ("baseline", 300)) for seed in range(3)]
+    if longer:
+        runs += [of_400("baseline", seed, longer + 2 * seed, recipe={"epochs": 30}, changes=["epochs=30"]) for seed in range(3)]
+    keep(implemented, *(one.model_copy(update={"picture": f"{index}.webp"}) for index, one in enumerate(runs)))
+
+
+@pytest.mark.parametrize(("right", "mark", "word"), [(340, "gained", "gain"), (260, "lost", "loss"), (300, None, None)])
+def test_a_loss_is_marked_as_a_gain_is_on_every_page(implemented, monkeypatch, right, mark, word):
+    for name, least in (("ENOUGH_SEEDS", 3), ("ENOUGH_BASELINE_SEEDS", 3), ("ENOUGH_IMAGES", 400)):
+        monkeypatch.setattr(comparison, name, least)
+    recorded(implemented, right)
+    html, paper = page(implemented, "side-by-side.md"), page(implemented)
+    assert re.findall(r'<tr class="(\w+)"><th scope="row"><a', html) == ([mark] * 2 if mark else [])  # in both tables
+    assert re.findall(r"<strong>(gain|loss)</strong>", html) == ([word] * 2 if word else [])
+    assert (f"<strong>A {word}</strong>: p =" in paper) if word else ("No difference is claimed: p =" in paper)
+    assert re.findall(r"<strong>(gain|loss)</strong>", paper) == ([word] if word else [])
+
+
+def test_steps_are_told_as_multiples_of_the_baselines_and_equal_training_time_beside_equal_epochs(implemented):
+    recorded(implemented, 340, longer=350)
+    (row,) = cells(page(implemented, "side-by-side.md"), "Methods beside the baseline at equal epochs")
+    assert [re.sub(r" \(.*\)", "", cell) for cell in row] == ["Kestrel finch_vit", "85.5", "75.5", "+10.0", "1.00 ×by images", "75.515 epochs", "+10.0"]
+    known = measured(of_400("kestrel", 0, 0), 1.9, test=Ratio(median=1.2, low=1.1, high=1.3), machine="two cores", unquiet="others <work>")
+    for one, told in ((known, ["1.90 × (1.80 to 2.10)machine not quiet", "1.20 × (1.10 to 1.30)machine not quiet"]), (known.model_copy(update={"flops": 2}), ["out of date"] * 2)):
+        steps.keep(implemented / "implementations" / "records" / "steps.json", [one])
+        html = page(implemented, "side-by-side.md")
+        baseline, kestrel = cells(html, "Methods beside the baseline on")
+        assert (baseline[-2:], kestrel[-2:]) == (["1 ×", "1 ×"], told)
+    assert "others <work>" not in html
+    steps.keep(implemented / "implementations" / "records" / "steps.json", [known])
+    html = page(implemented, "side-by-side.md")
+    assert 'title="2026-01-02, two cores, torch 2.9.0, 1 thread, 20 turns; others &lt;work&gt;"' in html
+    (row,) = cells(html, "Methods beside the baseline at equal epochs")
+    assert [re.sub(r" \(.*\)", "", cell) for cell in row] == ["Kestrel finch_vit", "85.5", "75.5", "+10.0", "1.90 ×", "88.030 epochs", "−2.5"]
+    assert "Kestrel: 85.5 at the cost of 28 epochs of the baseline" in html
+
+
+def test_a_broken_list_of_steps_is_named_without_a_traceback(implemented, tmp_path, capsys):
+    recorded(implemented, 340)
+    (implemented / "implementations" / "records" / "steps.json").write_text("{", encoding="utf-8")
+    assert main(["--root", str(implemented), "--out", str(tmp_path / "docs")]) == 1
+    assert "steps.json: no list of measured steps" in capsys.readouterr().err
 
 
 def tried(one: Record, change: str, top1: float, seed: int = 0, **recipe) -> Trial:
@@ -354,4 +437,4 @@ def test_rendering_imports_nothing_that_only_the_implementations_need(implemente
     keep(implemented, record("kestrel", 0, [0, 0, 1, 1]))
     command = [sys.executable, "-X", "importtime", "-m", "tools.render", "--root", str(implemented), "--out", str(tmp_path / "docs")]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not re.search(r"\| +(torch|PIL|timm|accelerate|rich)$", shown.stderr, re.MULTILINE)
+    assert not re.search(r"\| +(torch|PIL|timm|accelerate|rich|platformdirs)$", shown.stderr, re.MULTILINE)

@@ -1,4 +1,5 @@
-"""Writes the first files of an implementation: a method that runs as plain fine-tuning, and a test that fails until it is more.
+"""Writes the first files of an implementation: a method that runs as plain fine-tuning, an ablation, and a test that fails until
+it is more.
 
 The catalog's entry isn't touched. It names the file once the method is written, and what isn't written counts nowhere until then.
 """
@@ -27,12 +28,13 @@ LINE = 126
 LONGEST_ID = 60
 LONGEST_NAME = 40
 """Of a class: with the longest id, its import still stands on one line."""
-TAKEN = set("ABLATIONS CLASS Classes Cosine F MEAN Method Path Plain Recipe STD Tensor Terms ViT".split()) | set(keyword.kwlist)
-"""What in the two files is something else."""
+WORDS = "ABLATIONS CLASS Classes Cosine F FILES MEAN Method PAPER Path Plain Recipe STD Tensor Terms ViT".split()
+TAKEN = {*WORDS, *keyword.kwlist}
+"""What in these files is something else."""
 
 
 def scaffold(root: Path, entry_id: str, entry: Mapping[str, Any]) -> list[Path]:
-    """Writes the implementation's file and its test below `root`, both or neither, and returns their paths.
+    """Writes the implementation's file, its test and its ablations below `root`, all or none, and returns their paths.
 
     Raises Refusal where a file stands in the way, where the id can't be a module's name, or where they can't be written.
     """
@@ -52,6 +54,7 @@ def planned(root: Path, entry_id: str) -> dict[str, Path]:
     files = {
         "method.py.j2": root / "implementations" / f"{module}.py",
         "test.py.j2": root / "tests" / "implementations" / f"test_{module}.py",
+        "ablations.py.j2": root / "implementations" / "ablations" / f"{module}.py",
     }
     refuse_what_stands_there([*files.values(), root / "implementations" / module], root)
     return files

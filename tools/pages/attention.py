@@ -10,11 +10,10 @@ from typing import Any
 from implementations.common import sheet
 from implementations.common.comparison import BASELINE, Comparison, Row
 from implementations.common.records import Record
-from implementations.common.statistics import of_shares, pooled
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, meta
 from tools.pages.records import Runs
-from tools.pages.runs import name_of, named, shown
+from tools.pages.runs import guesses, name_of, named, shown
 
 BACKBONE = "finch_vit"
 FORMULAS = {
@@ -37,6 +36,7 @@ COUNTS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "
 def attention(catalog: Catalog, runs: Runs) -> Page:
     """What each formula looks at on the same test images, how often that is the telling part, and what it is worth."""
     found = _rows(runs)
+    rows = [_row(catalog, comparison, row) for comparison, row in found]
     methods = sum(row.paper != BASELINE for _, row in found)
     title = f"Attention, {COUNTS.get(methods, methods)} ways" if methods > 1 else "Attention"
     data = {
@@ -46,8 +46,11 @@ def attention(catalog: Catalog, runs: Runs) -> Page:
             hide=["navigation", "toc"],
         ),
         "title": title,
-        "rows": [_row(catalog, comparison, row) for comparison, row in found],
+        "rows": rows,
         "images": found[0][0].images if found else 0,
+        "blind": guesses(found[0][0]) if found else [],
+        "above": [f"{row['name']} ({row['backbone']})" for row in rows if _above(row)],
+        "not_above": [f"{row['name']} ({row['backbone']})" for row in rows if row["pointing"] and not _above(row)],
         "places": _places([drawn for one in found if (drawn := _drawn(catalog, runs, *one))]),
         "sheet": sheet.size(sheet.SHOWN),
     }
@@ -74,20 +77,13 @@ def _row(catalog: Catalog, comparison: Comparison, row: Row) -> dict[str, Any]:
         "name": name_of(catalog, row),
         "backbone": named(comparison.budget),
         "formula": FORMULAS[row.paper],
-        "pointed": _pointed(comparison, row),
         "ablations": [shown(one) for one in ablations],
     }
 
 
-def _pointed(comparison: Comparison, row: Row) -> dict[str, float] | None:
-    """How often it looks at the telling part, with the runs' spread of all methods beside it."""
-    own = [run.outcome.pointing for run in row.runs]
-    if None in own:
-        return None
-    shares = [[run.outcome.pointing for run in one.runs] for one in comparison.rows]
-    spread, freedom = pooled(values for values in shares if None not in values) or (0.0, 1)
-    found = of_shares(own, comparison.images, spread, freedom)
-    return {"value": 100 * found.value, "low": 100 * found.low, "high": 100 * found.high}
+def _above(row: dict[str, Any]) -> bool:
+    """Whether the method's own map points better than a guess that doesn't look at the image."""
+    return any(one["marked"] for one in row["pointing"] if one["name"] is None)
 
 
 @dataclass(frozen=True)

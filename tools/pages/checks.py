@@ -15,7 +15,7 @@ from tools.pages.addresses import Page, meta
 from tools.pages.paging import Part, grouped, paged, starts
 from tools.pages.records import Runs
 from tools.pages.rows import badge
-from tools.pages.runs import how_far, on_dataset, plot
+from tools.pages.runs import at_equal_time, how_far, named, on_dataset, plot
 from tools.protocols import claimed
 from tools.verdicts import FINDINGS, MEANINGS
 
@@ -101,11 +101,9 @@ def _records(runs: Runs) -> dict[str, dict[str, Any]]:
 
 
 def side_by_side(catalog: Catalog, runs: Runs) -> Page:
-    """Methods beside the baseline under one budget, accuracy against training time, and what such intervals promise."""
+    """Methods beside the baseline at equal epochs and equal training time, and what such intervals promise."""
     tables = on_dataset(catalog, runs, DATASET)
-    backbones = dict.fromkeys(
-        comparison.budget.backbone for comparison in runs.comparisons if comparison.budget.dataset == DATASET
-    )
+    backbones = dict.fromkeys(named(comparison.budget) for comparison in runs.comparisons if comparison.budget.dataset == DATASET)
     plots = [(backbone, plot(catalog, runs, DATASET, backbone)) for backbone in backbones]
     simulated = json.loads(SIMULATION.read_text(encoding="utf-8"))
     data = {
@@ -116,6 +114,7 @@ def side_by_side(catalog: Catalog, runs: Runs) -> Page:
         ),
         "dataset_id": DATASET if DATASET in catalog.datasets else None,
         "tables": [table for table in tables if len(table["rows"]) > 1],
+        "equal": at_equal_time(catalog, runs, DATASET),
         "plots": [(backbone, drawn) for backbone, drawn in plots if drawn],
         "methods": sum(row.adjusted is not None for comparison in runs.comparisons for row in comparison.methods),
         "left_out": len(runs.wrong),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from implementations.common import steps
 from implementations.common.comparison import Comparison, compare
 from implementations.common.records import Broken, Record, Trial, read_all, trials_of
+from implementations.common.steps import Measured
 from tools import verdicts
 from tools.catalog import Catalog
 from tools.protocols import facts_of_record
@@ -30,6 +32,8 @@ class Runs:
     """None: nothing was rechecked since code or records changed."""
     trials: Mapping[str, list[Trial]] = field(default_factory=dict)
     """Each paper's log of trials."""
+    measured: Sequence[Measured] = ()
+    """What training steps and test passes cost beside the baseline's."""
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -111,7 +115,7 @@ def read_runs(root: Path) -> Runs:
     records = {paper_id: every for paper_id, every in found.items() if every}  # a folder may hold trials alone
     file = root / verdicts.FILE
     said = verdicts.read(file, verdicts.key_of(root)) if file.is_file() else None
-    return Runs(root, records, said, {path.name: trials_of(path) for path in folders})
+    return Runs(root, records, said, {path.name: trials_of(path) for path in folders}, steps.read(folder / steps.FILE.name))
 
 
 def _in_place(path: Path, record: Record) -> tuple[Path, Record]:

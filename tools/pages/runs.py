@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,10 +13,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from implementations.common.comparison import BASELINE, Comparison, Row, right
+from implementations.common import steps
+from implementations.common.comparison import BASELINE, Comparison, Row, cost_of, equal_time, marked, right
 from implementations.common.errors import Fault
-from implementations.common.records import Budget, Record, on_images_of
+from implementations.common.records import EVIDENCE, Budget, Record, on_images_of
 from implementations.common.statistics import Estimate, paired
+from implementations.common.steps import Measured, Ratio
 from implementations.common.trials import of_budget, varied
 from tools.carried import CARRIED, carried
 from tools.catalog import Catalog
@@ -100,6 +103,7 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
         "rows": [_seed(record, of_seed.get(record.seed)) for record in own.runs] if own else [],
         "mean": shown(own) if own else None,
         "baseline": shown(baseline) if of_seed else None,
+        "blind": guesses(comparison),
         "methods": runs.methods,
         "ablations": [shown(row) for row in ablations],
         "facts": _facts(catalog, first),
@@ -128,15 +132,33 @@ def shown(row: Row) -> dict[str, Any]:
         "claimed": row.claimed,
         "over_seeds": row.spread is not None,
         "own_spread": bool(row.spread and row.spread.own and row.spread.freedom > 0),
-        "pointing": _times(row.mean("pointing"), 100),
-        "chance": _times(row.mean("pointing_by_chance"), 100),
+        "pointing": [_map(name, one.marked) | {"share": _percent(one.share)} for name, one in row.pointing.items()],
         "parameters": _times(row.mean("parameters"), 1e-6),
         "flops": _times(row.mean("flops"), 1e-6),
-        "train": row.mean("images_per_second"),
-        "test": row.mean("test_images_per_second"),
-        "updates": row.mean("updates"),
-        "seconds": row.seconds,
     }
+
+
+def _map(name: str, above: bool) -> dict[str, Any]:
+    """A map whose pointing is shown: the method's own needs no name."""
+    return {"name": None if name == EVIDENCE else name, "marked": above}
+
+
+def guesses(comparison: Comparison) -> list[tuple[str, float]]:
+    """How often guesses that don't look at the image fall inside the telling part, in percent; none where no boxes are known."""
+    return [(name, 100 * share) for name, share in comparison.blind.items()]
+
+
+def speed(row: Row, measured: Sequence[Measured]) -> dict[str, Any]:
+    """Training step and test pass as multiples of the baseline's, or why they aren't known."""
+    if row.paper == BASELINE:
+        one = Ratio(median=1, low=1, high=1)
+        return {"step": one, "test": one, "told": None, "unquiet": None, "missing": None}
+    found = steps.of(row.runs[0], measured)
+    if isinstance(found, str):
+        return {"step": None, "test": None, "told": None, "unquiet": None, "missing": found}
+    threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
+    told = f"{found.date}, {found.machine}, torch {found.torch}, {threads}, {found.turns} turns"
+    return {"step": found.step, "test": found.test, "told": told, "unquiet": found.unquiet, "missing": None}
 
 
 def _percent(estimate: Estimate) -> dict[str, float]:
@@ -154,8 +176,10 @@ def _seed(record: Record, baseline: Record | None) -> dict[str, Any]:
         "seed": record.seed,
         "top1": 100 * outcome.top1,
         "interval": [100 * bound for bound in outcome.interval],
-        "pointing": _times(outcome.pointing, 100),
-        "chance": _times(outcome.pointing_by_chance, 100),
+        "pointing": [
+            _map(name, marked(record, name)) | {"share": {"value": 100 * one.share}}
+            for name, one in (outcome.pointing or {}).items()
+        ],
         "baseline": None,
     }
     if baseline is not None and on_images_of(baseline, record) is not None:
@@ -201,7 +225,12 @@ def _facts(catalog: Catalog, record: Record) -> list[tuple[str, str]]:
         ("Reported", f"{record.selection} (epoch {record.epoch})"),
         ("Test-time tricks", ", ".join(tricks(catalog, record)) or "none"),
         ("Size", f"{size} (matmul, convolution, attention)"),
-        ("Run on", f"{compute.device}, {threads}, {compute.precision}, {compute.images_per_second:.0f} images/s in training"),
+        ("Run on", f"{compute.device}, {threads}, {compute.precision}"),
+        (
+            "Taken, other work on the machine may have run beside",
+            f"{compute.seconds:,.0f} s of training, {compute.images_per_second:.0f} images/s;"
+            f" test pass {compute.test_images_per_second:.0f} images/s",
+        ),
         *told_apart,
     ]
 
@@ -240,14 +269,34 @@ def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
             "train": comparison.budget.train,
             "images": comparison.images,
             "spread": 100 * comparison.spread.variance**0.5 if comparison.spread else None,
+            "blind": guesses(comparison),
             "rows": [
-                shown(row) | {"name": name_of(catalog, row), "tricks": tricks(catalog, row.runs[0])}
+                shown(row) | speed(row, runs.measured) | {"name": name_of(catalog, row), "tricks": tricks(catalog, row.runs[0])}
                 for row in comparison.rows
                 if row.label is None
             ],
         }
         for comparison in runs.comparisons
         if comparison.budget.dataset == dataset_id and (comparison.methods or comparison.row(BASELINE))
+    ]
+
+
+def at_equal_time(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
+    """Each method's difference to the baseline at equal epochs, and to the baseline that was trained as long as it takes."""
+    return [
+        shown(one.row)
+        | {
+            "name": name_of(catalog, one.row),
+            "backbone": named(one.comparison.budget),
+            "cost": one.cost.epochs / one.comparison.budget.epochs,
+            "measured": one.cost.measured,
+            "at_epochs": _percent(baseline.top1) if (baseline := one.comparison.row(BASELINE)) else None,
+            "epochs": one.epochs,
+            "shorter": one.shorter,
+            "at_time": _percent(one.baseline.top1),
+            "over_time": _percent(one.gain),
+        }
+        for one in equal_time([found for found in runs.comparisons if found.budget.dataset == dataset_id], runs.measured)
     ]
 
 
@@ -259,7 +308,7 @@ def name_of(catalog: Catalog, row: Row) -> str:
 
 @dataclass(frozen=True)
 class Plot:
-    """Accuracy against training time, as an SVG draws it: points and lines in its units, and where its axes have marks."""
+    """Accuracy against what training costs, as an SVG draws it: points and lines in its units, and where its axes have marks."""
 
     points: list[dict[str, Any]]
     lines: list[str]
@@ -272,17 +321,21 @@ class Plot:
 
 
 def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot | None:
-    """Each method at its own number of steps, and the baseline at several lengths, on one backbone; None for fewer than two."""
+    """Each method at what its training costs, and the baseline at several lengths, on one backbone.
+
+    None where no method's step was measured: by the images that it sees, one that looks at each twice costs no more than once.
+    """
     found = [
-        (comparison, row)
+        (comparison, row, cost)
         for comparison in runs.comparisons
         for row in comparison.rows
-        if (comparison.budget.dataset, comparison.budget.backbone) == (dataset_id, backbone) and row.label is None
+        if (comparison.budget.dataset, named(comparison.budget)) == (dataset_id, backbone) and row.label is None
+        if (cost := cost_of(comparison, row, runs.measured)) and cost.measured
     ]
-    if len(found) < 2:
+    if all(row.paper == BASELINE for _, row, _ in found):
         return None
-    lows, highs = [100 * row.top1.low for _, row in found], [100 * row.top1.high for _, row in found]
-    right_end, bottom, top = max(row.seconds for _, row in found) * 1.18, 5 * (min(lows) // 5), 5 * (max(highs) // 5 + 1)
+    lows, highs = [100 * row.top1.low for _, row, _ in found], [100 * row.top1.high for _, row, _ in found]
+    right_end, bottom, top = max(cost.epochs for *_, cost in found) * 1.18, 5 * (min(lows) // 5), 5 * (max(highs) // 5 + 1)
     frame = Plot([], [], [], [])
 
     def x(value: float) -> float:
@@ -293,24 +346,22 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
 
     points = [
         {
-            "x": x(row.seconds),
+            "x": x(cost.epochs),
             "y": y(100 * row.top1.value),
             "low": y(100 * row.top1.low),
             "high": y(100 * row.top1.high),
             "name": name_of(catalog, row),
             "baseline": row.paper == BASELINE,
-            "detail": f"{named(comparison.budget)}, {comparison.budget.epochs} epochs, {row.mean('updates'):.0f} steps",
+            "detail": f"{comparison.budget.epochs} epochs, {row.mean('updates'):.0f} steps",
             "value": 100 * row.top1.value,
-            "seconds": row.seconds,
-            "strides": comparison.budget.strides,
+            "cost": cost.epochs,
         }
-        for comparison, row in found
+        for comparison, row, cost in found
     ]
     _place_labels(points, frame)
     of_baseline = sorted((point for point in points if point["baseline"]), key=lambda point: point["x"])
-    strides = dict.fromkeys(point["strides"] for point in of_baseline)
-    lines = [" ".join(f"{p['x']},{p['y']}" for p in of_baseline if p["strides"] == stride) for stride in strides]
-    step = next(s for s in (10, 20, 30, 60, 120, 300, 600, 1800, 3600, 10**9) if right_end / s <= 8)
+    lines = [" ".join(f"{point['x']},{point['y']}" for point in of_baseline)]
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if right_end / s <= 8)
     x_marks = [(x(mark * step), f"{mark * step:.0f}") for mark in range(int(right_end // step) + 1)]
     y_marks = [(y(mark), f"{mark:.0f}") for mark in range(int(bottom), int(top) + 1, 5)]
     return Plot(points, [line for line in lines if " " in line], x_marks, y_marks)

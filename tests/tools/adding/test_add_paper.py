@@ -509,10 +509,10 @@ def test_a_python_without_the_packages_is_told_how_to_get_them():
 
 
 def test_scaffold_starts_an_implementation_and_does_not_claim_that_there_is_one(add, catalog, capsys):
-    for folder in ("implementations", "tests/implementations"):
+    for folder in ("implementations/ablations", "tests/implementations"):
         (catalog / folder).mkdir(parents=True)
     assert add("kestrel", "--scaffold") == 0
-    assert "kestrel: scaffolded: implementations/kestrel.py, tests/implementations/test_kestrel.py" in capsys.readouterr().out
+    assert "kestrel: scaffolded: implementations/kestrel.py, tests/implementations/test_kestrel.py, implementations/ablations/kestrel.py" in capsys.readouterr().out
     found, problems = load(catalog)
     assert found.papers["kestrel"].implementation is None
     assert [problem.rule for problem in problems if problem.path.endswith("kestrel.yaml")] == ["implementation-unlisted"]
@@ -531,7 +531,7 @@ def test_an_implementation_that_stands_in_the_way_is_told_before_anything_is_wri
 
 
 def test_scaffold_goes_with_an_update_that_has_nothing_to_add(add, catalog):
-    for folder in ("implementations", "tests/implementations"):
+    for folder in ("implementations/ablations", "tests/implementations"):
         (catalog / folder).mkdir(parents=True)
     assert add("kestrel", "--update", "--scaffold", "--offline") == 0
     assert (catalog / "implementations/kestrel.py").is_file()

@@ -33,8 +33,8 @@ FAMILIES = pytest.mark.parametrize(("entry", "family"), [(CNN, "cnn"), (VIT, "vi
 
 @pytest.fixture
 def places(tree) -> Path:
-    """The invented catalog, with the two folders that the files go into."""
-    for folder in ("implementations", "tests/implementations"):
+    """The invented catalog, with the folders that the files go into."""
+    for folder in ("implementations/ablations", "tests/implementations"):
         (tree / folder).mkdir(parents=True)
     return tree
 
@@ -45,6 +45,8 @@ def repository(tmp_path) -> Path:
     root = tmp_path / "repository"
     for name in ("implementations", "tests/implementations"):
         linked(root / name, ROOT / name)
+    (root / "implementations/ablations").unlink()
+    linked(root / "implementations/ablations", ROOT / "implementations/ablations")
     for name in ("catalog", "catalog.yaml", "tools"):
         (root / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "pyproject.toml", root)
@@ -79,7 +81,7 @@ def method_in(file: Path, name: str) -> type[Method]:
 def test_it_writes_the_method_and_its_test_and_the_catalog_is_as_valid_as_before(places):
     before = (places / "catalog/papers/kestrel.yaml").read_bytes()
     written = scaffold(places, "kestrel", CNN)
-    assert [str(file.relative_to(places)) for file in written] == ["implementations/kestrel.py", "tests/implementations/test_kestrel.py"]
+    assert [str(file.relative_to(places)) for file in written] == ["implementations/kestrel.py", "tests/implementations/test_kestrel.py", "implementations/ablations/kestrel.py"]
     catalog, problems = load(places)
     assert catalog is not None
     assert [problem.rule for problem in problems if problem.path == "catalog/papers/kestrel.yaml"] == ["implementation-unlisted"]
@@ -109,7 +111,8 @@ def test_its_demo_trains(repository, tmp_path):
 
 OWN = [
     "test_without_a_key_operation_the_same_weights_answer_or_learn_otherwise[Plain]",
-    "test_the_file_says_what_it_does_and_leaves_nothing_to_be_written",
+    "test_a_file_says_what_it_does_and_leaves_nothing_to_be_written[method]",
+    "test_a_file_says_what_it_does_and_leaves_nothing_to_be_written[ablations]",
 ]
 CHOSEN = "dcl and (without or leaves or claims or assumed or source or mind or groups or shapes)"
 
@@ -129,15 +132,16 @@ MECHANISM = """        logits = self(images)
 
 @pytest.mark.parametrize(
     ("entry", "written", "outcomes"),
-    [(CNN, "to be written", ["PASSED", "FAILED"]), (VIT, "as told", ["PASSED", "PASSED"])],
+    [(CNN, "to be written", ["PASSED", "FAILED", "FAILED"]), (VIT, "as told", ["PASSED", "PASSED", "PASSED"])],
     ids=["a mechanism alone", "docstrings too"],
 )
 def test_its_own_test_passes_once_a_mechanism_is_there_and_the_docstrings_are_written(repository, entry, written, outcomes):
-    file, test = scaffold(repository, "kestrel-net", entry)
+    file, test, ablations = scaffold(repository, "kestrel-net", entry)
     plain = '        return {"cross-entropy": F.cross_entropy(self(images), labels)}\n'
     text = file.read_text(encoding="utf-8")
     assert text.count(plain) == 1
     file.write_text(re.sub("(?i)to be written", written, text.replace(plain, MECHANISM)), encoding="utf-8")
+    ablations.write_text(re.sub("(?i)to be written", written, ablations.read_text(encoding="utf-8")), encoding="utf-8")
     assert pytest_of(repository, str(test)) == dict(zip(OWN, outcomes, strict=True))
 
 
@@ -256,7 +260,7 @@ def test_an_id_that_no_module_can_have_is_refused_and_it_says_what_to_do(places,
     assert files_below(places) == before
 
 
-@pytest.mark.parametrize("there", ["implementations/kestrel.py", "tests/implementations/test_kestrel.py", "implementations/kestrel/parts.py"])
+@pytest.mark.parametrize("there", ["implementations/kestrel.py", "tests/implementations/test_kestrel.py", "implementations/ablations/kestrel.py", "implementations/kestrel/parts.py"])
 def test_nothing_that_exists_is_overwritten(places, there):
     (places / there).parent.mkdir(exist_ok=True)
     (places / there).write_text("somebody's work\n", encoding="utf-8")
@@ -273,9 +277,16 @@ def test_a_link_to_nothing_isnt_overwritten_either(places):
     assert not (places / "elsewhere").exists()
 
 
-@pytest.mark.parametrize(("missing", "named"), [("implementations", "implementations/kestrel.py"), ("tests/implementations", "tests/implementations/test_kestrel.py")])
-def test_both_files_are_written_or_neither(places, missing, named):
-    (places / missing).rmdir()
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        ("implementations", "implementations/kestrel.py"),
+        ("tests/implementations", "tests/implementations/test_kestrel.py"),
+        ("implementations/ablations", "implementations/ablations/kestrel.py"),
+    ],
+)
+def test_all_files_are_written_or_none(places, missing, named):
+    shutil.rmtree(places / missing)
     before = files_below(places)
     with pytest.raises(Refusal, match=f"{re.escape(named)} can't be written .*; nothing was written"):
         scaffold(places, "kestrel", CNN)
