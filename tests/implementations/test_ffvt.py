@@ -15,7 +15,7 @@ from implementations.ablations.ffvt import AnyTokens, LastLayerAlone, OneDirecti
 from implementations.common.vit import watch
 from implementations.common.weights import SHIPPED
 from implementations.ffvt import FFVT, mutual_attention
-from tests.implementations.tiny import build, images, labels, reached
+from tests.implementations.tiny import DEPTH, WIDTH, build, images, labels, reached
 
 
 def logits(method, count: int = 2) -> torch.Tensor:
@@ -59,7 +59,7 @@ def test_so_many_tokens_of_each_layer_but_the_last_reach_it_whatever_the_image_s
     seen = []
     method.fusion_layer.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape))
     method(images(2, side))
-    assert seen == [(2, 1 + 5 * method.recipe.tokens_per_layer, method.backbone.width)]
+    assert seen == [(2, 1 + (DEPTH - 1) * method.recipe.tokens_per_layer, method.backbone.width)]
 
 
 def test_a_token_is_the_output_of_the_very_layer_whose_attention_chose_it():
@@ -71,7 +71,7 @@ def test_a_token_is_the_output_of_the_very_layer_whose_attention_chose_it():
         scores.append(whole[:, :, 0].softmax(-1).mean(1) * whole.softmax(-2)[..., 0].mean(1))
     fused, selected = method.select(images(2))
     assert torch.equal(fused[:, 0], outputs[-1][:, 0])
-    for layer in range(5):
+    for layer in range(DEPTH - 1):
         part = slice(1 + 3 * layer, 4 + 3 * layer)
         chosen = selected[:, 3 * layer : 3 * layer + 3]
         assert torch.equal(chosen, scores[layer].topk(3).indices)
@@ -106,10 +106,10 @@ def test_the_choice_has_no_gradient_and_each_layers_tokens_lead_back_to_it_and_t
     method = build(FFVT, tokens_per_layer=3)
     fused, selected = method.select(images(2))
     assert not selected.is_floating_point()
-    for layer in range(5):
+    for layer in range(DEPTH - 1):
         of_layer = fused[:, 1 + 3 * layer : 4 + 3 * layer].square().sum()
         found = reached(method, of_layer)
-        assert [f"backbone.model.blocks.{block}.mlp.fc2.weight" in found for block in range(5)] == [block <= layer for block in range(5)]
+        assert [f"backbone.model.blocks.{block}.mlp.fc2.weight" in found for block in range(DEPTH - 1)] == [block <= layer for block in range(DEPTH - 1)]
 
 
 def test_the_first_loss_is_the_logarithm_of_the_number_of_classes():
@@ -120,12 +120,12 @@ def test_the_first_loss_is_the_logarithm_of_the_number_of_classes():
 def test_last_layer_and_final_norm_start_fresh_and_the_rest_is_pretrained():
     kept = load_file(SHIPPED / "finch_vit.safetensors")
     method, loaded = build(FFVT, pretrained=True), build(PretrainedLastLayer, pretrained=True)
-    assert len(method.backbone.blocks) == 5
-    assert torch.equal(method.backbone.blocks[4].attn.qkv.weight, kept["blocks.4.attn.qkv.weight"])
+    assert len(method.backbone.blocks) == DEPTH - 1
+    assert torch.equal(method.backbone.blocks[-1].attn.qkv.weight, kept[f"blocks.{DEPTH - 2}.attn.qkv.weight"])
     assert (method.backbone.model.norm.weight == 1).all()
     assert (method.backbone.model.norm.bias == 0).all()
-    assert not torch.allclose(method.fusion_layer.attn.qkv.weight, kept["blocks.5.attn.qkv.weight"], atol=0.01)
-    assert torch.equal(loaded.fusion_layer.attn.qkv.weight, kept["blocks.5.attn.qkv.weight"])
+    assert not torch.allclose(method.fusion_layer.attn.qkv.weight, kept[f"blocks.{DEPTH - 1}.attn.qkv.weight"], atol=0.01)
+    assert torch.equal(loaded.fusion_layer.attn.qkv.weight, kept[f"blocks.{DEPTH - 1}.attn.qkv.weight"])
     assert torch.equal(loaded.backbone.model.norm.weight, kept["norm.weight"])
 
 
@@ -147,7 +147,7 @@ def test_where_the_last_layer_looks_at_one_of_the_fused_tokens_its_patch_is_the_
         place = next(index for index, token in enumerate(selected[0].tolist()) if token > 0)
         queries, keys, _ = layer.attn.qkv(layer.norm1(fused)).chunk(3, dim=-1)
         aimed = 50 * keys[0, 1 + place] / keys[0, 1 + place].norm()  # the class token's query, turned towards this key
-        layer.attn.qkv.bias[:64] += aimed - queries[0, 0]
+        layer.attn.qkv.bias[:WIDTH] += aimed - queries[0, 0]
         assert method.evidence(images(1)).flatten().argmax().item() == selected[0, place].item() - 1
 
 

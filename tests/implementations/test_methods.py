@@ -22,7 +22,7 @@ from implementations.common.method import Method
 from implementations.common.picture import fixed_images
 from implementations.common.recipes import op
 from implementations.common.train import Settings, Trainer
-from tests.implementations.tiny import FOUR, build, does_otherwise, images, labels
+from tests.implementations.tiny import DEPTH, FOUR, WIDTH, build, does_otherwise, images, labels
 from tools.catalog import load
 
 PAPERS = list(implemented())
@@ -184,10 +184,10 @@ def test_every_file_of_ablations_is_of_an_implemented_paper():
 
 
 def test_attention_is_counted_as_the_two_products_that_it_is():
-    tokens, width, hidden = 145, 64, 256
+    tokens, width, hidden = 145, WIDTH, 4 * WIDTH
     block = 2 * tokens * width * (3 * width + width + 2 * hidden) + 2 * 2 * tokens * tokens * width
     patches = 2 * 144 * 3 * 8 * 8 * width
-    assert evaluate.flops(build(method_of("baseline"), side=96, backbone="finch_vit")) == patches + 6 * block + 2 * width * 4
+    assert evaluate.flops(build(method_of("baseline"), side=96, backbone="finch_vit")) == patches + DEPTH * block + 2 * width * 4
 
 
 @pytest.mark.parametrize(("classes", "each"), [(3, 10), (2, 50), (8, 3), (32, 5), (2, 2)])

@@ -12,7 +12,7 @@ from implementations.common.regions import bounding_box, crop, largest_component
 from implementations.common.vit import watch
 from implementations.common.weights import SHIPPED
 from implementations.rams_trans import RAMSTrans, above_the_mean, looked_at
-from tests.implementations.tiny import Given, build, images, labels, reached, stochastic
+from tests.implementations.tiny import DEPTH, WIDTH, Given, build, images, labels, reached, stochastic
 
 
 def test_the_worked_example():
@@ -52,7 +52,7 @@ def test_the_map_is_of_all_blocks_attention_to_the_patches_and_the_crop_is_of_th
 
 def test_attention_to_oneself_alone_is_a_constant_map_and_the_whole_image_is_looked_at_again():
     method = build(RAMSTrans)
-    scores, region = method.propose([Given(torch.eye(66).expand(2, 4, 66, 66))] * 6)
+    scores, region = method.propose([Given(torch.eye(66).expand(2, 4, 66, 66))] * DEPTH)
     assert torch.allclose(scores, torch.ones(2, 8, 8))
     assert region.tolist() == [[0, 0, 64, 64]] * 2
 
@@ -96,7 +96,7 @@ def test_both_class_tokens_are_there_at_both_scales_and_start_alike():
 def test_each_scale_is_classified_by_a_class_token_of_its_own():
     method = build(RAMSTrans).eval()
     with torch.no_grad():
-        method.second_token += torch.randn(1, 64, generator=torch.Generator().manual_seed(3))  # they start alike
+        method.second_token += torch.randn(1, WIDTH, generator=torch.Generator().manual_seed(3))  # they start alike
         before = method.both(images())
         tokens = method.backbone.norm(method.backbone.blocks(method.backbone.embed(images(), method.second_token)))
         assert torch.allclose(before[0], method.classifier(tokens[:, 0]), atol=1e-5)
@@ -124,7 +124,7 @@ def test_each_loss_trains_everything_and_none_goes_into_the_region():
 def test_the_final_norm_starts_fresh_and_every_block_is_pretrained():
     kept = load_file(SHIPPED / "finch_vit.safetensors")
     method = build(RAMSTrans, pretrained=True)
-    assert all(torch.equal(method.backbone.blocks[depth].attn.qkv.weight, kept[f"blocks.{depth}.attn.qkv.weight"]) for depth in range(6))
+    assert all(torch.equal(method.backbone.blocks[depth].attn.qkv.weight, kept[f"blocks.{depth}.attn.qkv.weight"]) for depth in range(DEPTH))
     assert (method.backbone.model.norm.weight == 1).all()
 
 

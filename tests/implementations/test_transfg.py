@@ -10,7 +10,7 @@ from torch import tensor
 from implementations.ablations.transfg import AllPatches, UniformRollout, WithoutContrast
 from implementations.common.weights import SHIPPED
 from implementations.transfg import TransFG, contrastive, strongest_patch
-from tests.implementations.tiny import build, images, labels
+from tests.implementations.tiny import DEPTH, WIDTH, build, images, labels
 
 
 def test_a_head_keeps_the_patch_that_went_most_into_the_class_token():
@@ -53,7 +53,7 @@ def test_the_answer_depends_on_selected_tokens_alone_and_not_on_their_order():
     expected = method.class_token(tokens, selected)
     assert torch.allclose(method.class_token(tokens, selected.flip(1)), expected, atol=1e-6)
     others = [place for place in range(1, tokens.shape[1]) if place not in selected[0].tolist()]
-    noise = torch.randn(64, generator=torch.Generator().manual_seed(2))  # a norm would take out a constant
+    noise = torch.randn(WIDTH, generator=torch.Generator().manual_seed(2))  # a norm would take out a constant
     changed = tokens.clone()
     changed[:, others] += noise
     assert torch.equal(method.class_token(changed, selected), expected)
@@ -65,7 +65,7 @@ def test_the_choice_has_no_gradient_but_the_chosen_tokens_have():
     method = build(TransFG)
     tokens, contribution, selected = method.select(images(2))
     tokens.retain_grad()
-    (method.class_token(tokens, selected) * torch.arange(64.0)).sum().backward()  # a plain sum after a norm is always 0
+    (method.class_token(tokens, selected) * torch.arange(float(WIDTH))).sum().backward()  # a plain sum after a norm is always 0
     assert not contribution.requires_grad
     reached = tokens.grad.abs().sum(-1) > 0
     for row, chosen in zip(reached, selected, strict=True):
@@ -75,10 +75,10 @@ def test_the_choice_has_no_gradient_but_the_chosen_tokens_have():
 def test_the_part_layer_takes_the_last_blocks_place_and_none_of_its_weights():
     kept = load_file(SHIPPED / "finch_vit.safetensors")
     method = build(TransFG, pretrained=True)
-    assert len(method.backbone.blocks) == 5
-    assert torch.equal(method.backbone.blocks[4].attn.qkv.weight, kept["blocks.4.attn.qkv.weight"])
-    assert method.part_layer.attn.qkv.weight.shape == kept["blocks.5.attn.qkv.weight"].shape
-    assert not torch.allclose(method.part_layer.attn.qkv.weight, kept["blocks.5.attn.qkv.weight"], atol=0.01)
+    assert len(method.backbone.blocks) == DEPTH - 1
+    assert torch.equal(method.backbone.blocks[-1].attn.qkv.weight, kept[f"blocks.{DEPTH - 2}.attn.qkv.weight"])
+    assert method.part_layer.attn.qkv.weight.shape == kept[f"blocks.{DEPTH - 1}.attn.qkv.weight"].shape
+    assert not torch.allclose(method.part_layer.attn.qkv.weight, kept[f"blocks.{DEPTH - 1}.attn.qkv.weight"], atol=0.01)
     assert torch.equal(method.backbone.model.norm.weight, kept["norm.weight"])
 
 
@@ -116,7 +116,7 @@ def test_with_all_patches_in_the_part_layer_unselected_ones_count():
     tokens, _, selected = ablated.select(images(1))
     other = next(place for place in range(1, tokens.shape[1]) if place not in selected[0].tolist())
     changed = tokens.clone()
-    changed[:, other] += torch.randn(64, generator=torch.Generator().manual_seed(2))
+    changed[:, other] += torch.randn(WIDTH, generator=torch.Generator().manual_seed(2))
     assert not torch.allclose(ablated.class_token(changed, selected), ablated.class_token(tokens, selected))
     assert not torch.allclose(method(images()), ablated(images()))
 

@@ -78,7 +78,7 @@ def test_positions_of_another_size_are_resized(tmp_path):
     save_file(load_file(weights.SHIPPED / "finch_vit.safetensors"), path)
     backbone, _ = backbones.create(wanted("finch_vit", input_size=64), weights.Source(file=path))
     assert backbone.grid == (8, 8)
-    assert backbone(torch.zeros(1, 3, 64, 64)).shape == (1, 65, 64)
+    assert backbone(torch.zeros(1, 3, 64, 64)).shape == (1, 65, backbone.width)
 
 
 def test_a_classifier_and_the_layer_before_it_are_left_out_of_a_vision_transformers_file(tmp_path):

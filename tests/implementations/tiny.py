@@ -13,6 +13,8 @@ from implementations.common.method import Classes, Method
 from implementations.common.recipes import resolve
 from implementations.common.weights import Source
 
+WIDTH, DEPTH = (backbones.OWN["finch_vit"][1][name] for name in ("embed_dim", "depth"))
+"""Of the small vision transformer: its tokens' length, and its blocks."""
 FOUR = Classes(tuple("abcd"), {"family": (0, 0, 1, 1)})
 
 
