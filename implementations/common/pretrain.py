@@ -48,7 +48,7 @@ FAMILIES, SIBLINGS, IMAGES = 240, 4, 40
 """How many families, species of each, and images of each species; a tenth as many are held out."""
 HOW: dict[str, Mapping[str, Any]] = {
     "finch_resnet": {"epochs": 7, "batch_size": 64, "lr": 4e-3, "weight_decay": 0.05},
-    "finch_vit": {"epochs": 1, "batch_size": 32, "lr": 2e-3, "weight_decay": 0.05, "schedule": Cosine(warmup=0.03)},
+    "finch_vit": {"epochs": 7, "batch_size": 32, "lr": 2e-3, "weight_decay": 0.05, "schedule": Cosine(warmup=0.03)},
 }
 """What is changed of the baseline's demo for each backbone. All layers have one rate, as all of them start from nothing."""
 
