@@ -136,7 +136,7 @@ def unquiet(load: float, ratios: dict[str, Ratio]) -> str | None:
 def built(kind: type[Method], recipe: Recipe) -> Trainer:
     """A method of the demo with its trainer."""
     method, _ = kind.from_recipe(recipe, CLASSES, Source(), seed=0)
-    blank = Split([index // 15 for index in range(480)], lambda index: torch.zeros(3, 96, 96, dtype=torch.uint8))
+    blank = Split([index // 10 for index in range(320)], lambda index: torch.zeros(3, 96, 96, dtype=torch.uint8))
     trainer = Trainer(method, Data("blank", CLASSES, blank, blank, blank, "0" * 32), OneProcess(), Settings(read_every=10**9))
     trainer.state.step = trainer.total - 1  # of the last phase, in which all that is trained at all is trained
     trainer.set_phase()

@@ -14,7 +14,7 @@ from implementations.common.steps import Measured, Ratio
 from tools.check_catalog import main as check_catalog
 from tools.pages.records import Runs
 
-FINCHES = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 32, "train": 480, "validation": 320, "test": 64}
+FINCHES = {"name": "synthetic-finches", "fingerprint": "0" * 32, "classes": 32, "train": 320, "validation": 320, "test": 64}
 LABELS = [index // 2 for index in range(64)]
 """Of Synthetic Finches' 32 species two images each."""
 

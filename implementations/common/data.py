@@ -57,10 +57,10 @@ class Data:
 def synthetic_finches(
     test_images: int = 30, validation_images: int = 10, progress: Callable[[int], None] = lambda done: None
 ) -> Data:
-    """The demo's set: 8 families × 4 species at 96 px, 15 training images of each."""
+    """The demo's set: 8 families × 4 species at 96 px, finches.TRAINING_IMAGES of each to train on."""
     specs = [
         finches.Spec(split=split, count=count)
-        for split, count in (("train", 15), ("validation", validation_images), ("test", test_images))
+        for split, count in (("train", finches.TRAINING_IMAGES), ("validation", validation_images), ("test", test_images))
     ]
     drawn = [finches.images(spec, progress) for spec in specs]
     splits = [finches_split(spec, images) for spec, images in zip(specs, drawn, strict=True)]

@@ -31,12 +31,15 @@ from implementations.common.scenery import background, leaves, light
 VERSION = 2
 """Of the drawing. A change of any pixel is another version, for which weights and records are made anew."""
 
+TRAINING_IMAGES = 10
+"""Of each of the demo's species. With 15 the plain CNN comes to 83%, with 10 to 77%, which leaves room above it."""
+
 FROZEN = "bcedc877683b4d9c35216d61b706bc28"
 """The digest of the demo's first training image of each species: elsewhere it tells whether the same pixels came out."""
 
 KNOWN = {
-    (480, 320, 960): "413d3e0e5776e1ca0ff90fc5eef5320e",
-    (480, 320, 3840): "9f7ce1052aa831006c9ac6fe4d4053d4",
+    (320, 320, 960): "6853e6692a29d9ad09b63546dea80020",
+    (320, 320, 3840): "a93541eb70415afc7ff4e5ef16b6ec2b",
 }
 """The fingerprint of all images of the demo's set and of the committed records', by how many train, validate and test."""
 
@@ -288,7 +291,7 @@ def pairs(count: int = 10) -> Image.Image:
 
     In the second of them the part is framed.
     """
-    spec = Spec(split="train", count=15)
+    spec = Spec(split="train", count=TRAINING_IMAGES)
     drawn, kinds = images(spec), names(spec)
     step = 4 * PAIR_SIDE + 4 * PAIR_GAP, PAIR_SIDE + PAIR_LINE + PAIR_GAP
     picture = Image.new("RGB", (2 * step[0] - PAIR_GAP, -(-count // 2) * step[1]), (250, 250, 248))

@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from rich.console import Console
 
-from implementations.common import backbones, checkpoints, picture, records, trials, weights
+from implementations.common import backbones, checkpoints, finches, picture, records, trials, weights
 from implementations.common.data import Data, folder, require_size, synthetic_finches
 from implementations.common.errors import Usage
 from implementations.common.files import cache_folder, require_writable, write_atomically
@@ -157,7 +157,7 @@ def _implements(found: object) -> bool:
 def _data(options: argparse.Namespace, console: Console) -> Data:
     if options.dataset == "folder":
         return folder(options.data)
-    total = 32 * max(15, options.test_images, options.validation_images)
+    total = 32 * max(finches.TRAINING_IMAGES, options.test_images, options.validation_images)
     with Progress(console=console).bar("drawing finches", total) as show:
         data = synthetic_finches(options.test_images, options.validation_images, progress=show)
     if not data.reference:

@@ -225,7 +225,7 @@ def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, o
         (["--set", "input_size=64"], 2, "the recipe's input size is 64, but its transforms leave 96×96 px"),
         (["--backbone", "resnet18.foo"], 2, "neither Finch nor timm knows a backbone 'resnet18.foo'"),
         (["--set", "epochs=0"], 2, "epochs is at least 1, not 0"),
-        (["--set", "batch_size=4000"], 2, "480 training images don't fill one batch of 4000"),
+        (["--set", "batch_size=4000"], 2, "320 training images don't fill one batch of 4000"),
         (["--threads", "0"], 2, "--threads 0: expected at least 1"),
         (["--device", "cuda"], 2, "--device cuda: torch finds no CUDA device here"),
         (["--variant", "nowhere.py:X"], 2, "--variant nowhere.py:X: expected FILE.py:CLASS"),
