@@ -301,7 +301,7 @@ def test_help_tells_the_paper_without_importing_what_only_a_run_needs():
 
 def command(*more: str) -> list[str]:
     """API-Net has dropout, two phases and BatchNorm; the images come from two workers."""
-    return [sys.executable, "-m", "implementations.api_net", "--set", "epochs=3", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0", *more]
+    return [sys.executable, "-m", "implementations.api_net", "--set", "epochs=4", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0", *more]
 
 
 def weights(cache: Path) -> dict:
@@ -335,7 +335,7 @@ def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(unin
     (tmp_path / "finches").symlink_to(cache / "finches")
     variables = os.environ | {"FINCH_CACHE": str(tmp_path)}
     moments = random.Random()
-    for at_least in (moments.randrange(1, 12), moments.randrange(16, 36)):
+    for at_least in (moments.randrange(1, 12), moments.randrange(16, 33)):
         process = subprocess.Popen(command("--resume"), cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         step_of(process, tmp_path, at_least)
         os.killpg(process.pid, signal.SIGKILL)
