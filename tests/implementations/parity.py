@@ -23,7 +23,7 @@ ADAMW = {"optimizer": "AdamW", "optimizer_options": {}, "lr": 1e-3, "backbone_lr
 CASES = {
     "finch_vit-sgd": ("finch_vit", SGD),
     "finch_vit-adamw": ("finch_vit", ADAMW),
-    "finch_resnet-sgd": ("finch_resnet", SGD),
+    "finch_resnet-sgd": ("finch_resnet", SGD | {"lr": 1e-3, "backbone_lr": 1e-3}),  # at 1e-2 it diverges with BatchNorm at rest
     "finch_resnet-adamw": ("finch_resnet", ADAMW),
 }
 
