@@ -6,8 +6,8 @@
     python -m implementations.compare --tables               no run: the tables of what is recorded already
 
 Every run leaves a record; one that is there already isn't made again, so that a stopped command goes on where it was. The first
-tables compare what shares a budget; the last sets each method beside the baseline at equal epochs and at equal training time, for
-which the baseline is trained for 2 and 4 times the epochs, too.
+tables compare what shares a budget; the last sets each method beside the baseline at equal epochs, and beside the shortest of the
+baselines of 1, 2 and 4 times the epochs that was trained at least as long as the method.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from implementations.common import steps
 from implementations.common.comparison import BASELINE, Comparison, Pointed, Row, compare, equal_time
 from implementations.common.errors import Fault, Usage
 from implementations.common.machine import cores
-from implementations.common.records import EVIDENCE, RECORDS, read_all
+from implementations.common.records import EVIDENCE, LAST_GUESS, RECORDS, TOLERANCE, read_all
 from implementations.common.statistics import Estimate
 from implementations.common.steps import Measured
 
@@ -168,8 +168,10 @@ def tables(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> s
     note = (
         "Intervals are of the accuracy expected over seeds and images, 95%, each for itself. A gain or a loss is claimed where"
         f" its p-value, adjusted for {f'the {methods}' if methods else 'all'} methods compared (Holm), is below 0.05.\n"
-        "looks at part: how often what it looks at peaks inside the part that tells the species; *: more often than one fixed"
-        " point a family lies there, which never looks at the image (the 95% interval of the difference lies above 0).\n"
+        "looks at part: how often what it looks at peaks inside the part that tells the species, or within"
+        f" {round(TOLERANCE * 96)} of 96 px of it; *: more often than {LAST_GUESS} lies there, which never looks at the image"
+        " (p-value, adjusted for all maps compared, below 0.05). The baseline's is the class activation map of a CNN, the last"
+        " block's attention of a vision transformer; input gradient: of its score for the class that it predicts.\n"
         "training step, test pass: × the baseline's (?: measured on a machine that wasn't quiet); python -m benchmarks.steps"
         " --write measures them."
     )
@@ -182,7 +184,7 @@ def _side_by_side(comparison: Comparison, measured: Sequence[Measured]) -> str:
     heads = ["", "seeds", "top-1 (95%)", "gain (95%)", "p adjusted", "looks at part", "M params", "M FLOPs"]
     rows = [_cells(row, measured) for row in comparison.rows]
     guesses = ", ".join(f"{name} {100 * share:.0f}%" for name, share in comparison.blind.items())
-    without = f"\nThe part is found without looking at the image by: {guesses}" if guesses else ""
+    without = f"\nHit rate of guesses that never see the image: {guesses}" if guesses else ""
     return title + "\n" + _grid([[*heads, "training step", "test pass"], *rows]) + without
 
 
@@ -194,8 +196,8 @@ def _cells(row: Row, measured: Sequence[Measured]) -> list[str]:
         _percent(row.gain, "+") if row.gain else "",
         " ".join(filter(None, [f"{row.adjusted:.3f}", row.claimed])) if row.adjusted is not None else "",
         ", ".join(_pointed(name, one) for name, one in row.pointing.items()),
-        f"{row.mean('parameters') / 1e6:.2f}",
-        f"{row.mean('flops') / 1e6:.1f}",
+        f"{row.runs[0].outcome.parameters / 1e6:.2f}",
+        f"{row.runs[0].outcome.flops / 1e6:.1f}",
         *_speed(row, measured),
     ]
 
@@ -227,26 +229,25 @@ def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measure
     found = equal_time(comparisons, measured)
     if not found:
         return []
-    heads = ["", "", "training costs", "equal epochs: baseline", "gain", "equal time: baseline for", "baseline", "gain"]
+    heads = ["", "", "training takes", "equal epochs: baseline", "gain", "at least as long: baseline for", "baseline", "gain"]
     lines = [
         [
             one.comparison.budget.network,
             one.row.paper,
-            f"{one.cost.epochs / one.comparison.budget.epochs:.2f} ×{'' if one.cost.measured else ' (by images)'}",
+            f"{one.cost / one.comparison.budget.epochs:.2f}{'?' if one.unquiet else ''} ×",
             _percent(one.comparison.row(BASELINE).top1) if one.comparison.row(BASELINE) else "no run",
             _percent(one.row.gain, "+") if one.row.gain else "no run",
-            f"{one.epochs} epochs{' (less time)' if one.shorter else ''}",
+            f"{one.epochs} epochs ({one.relative:.2f} × the method's time)",
             _percent(one.baseline.top1),
             _percent(one.gain, "+"),
         ]
         for one in found
     ]
     note = (
-        "Training costs so many times the baseline's at equal epochs, by the measured time of a step; (by images): by how many"
-        " images the optimiser's updates saw, where none was measured. (less time): the longest baseline that is recorded was"
-        " trained for less time than the method."
+        "training takes: × the baseline's time for the same epochs, by the measured time of a step; a method whose step wasn't"
+        " measured isn't here. A baseline of less than 1 × the method's time is the longest that is recorded."
     )
-    return ["Equal epochs and equal training time\n" + _grid([heads, *lines]), note]
+    return ["Equal epochs, and a baseline trained at least as long\n" + _grid([heads, *lines]), note]
 
 
 def _grid(rows: Sequence[Sequence[str]]) -> str:

@@ -43,7 +43,7 @@ def record(labels: Sequence[int], predictions: Sequence[int], **changes) -> Reco
 
 
 def pointed(maps: Mapping[str, Sequence[bool]], guess: Sequence[bool]) -> dict:
-    """What of an outcome tells where maps peak: their hits, and those of a fixed point a family; a random point's share is 5%."""
+    """What of an outcome tells where maps peak: their hits, and those of one fixed point per family; a random point's share is 5%."""
     known = {name: Pointing.of(hits).model_dump() for name, hits in maps.items()}
     return {"pointing": known, "blind": {"random point": {"share": 0.05, "hits": None}, LAST_GUESS: Pointing.of(guess).model_dump()}}
 
@@ -105,7 +105,7 @@ def kept(root: Path, *records: Record) -> Runs:
 
 def on_finches(paper: str, seed: int, *, right: int = 48, hits: int = 20, stride: int | None = None, **changes) -> Record:
     """A run on drawn birds with all that a page shows: so many of 64 answers are right, on so many images and one more a seed it looks
-    at the part, where a fixed point a family does on 16, and eight images have their evidence."""
+    at the part, where one fixed point per family does on 16, and eight images have their evidence."""
     guesses = [label if (5 * index + seed) % 64 < right else (label + 1) % 32 for index, label in enumerate(LABELS)]
     evidence = [
         {"index": 8 * place, "label": LABELS[8 * place], "predicted": guesses[8 * place], "box": (1, 1, 9, 9), "height": 1, "width": 1,

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-
 from implementations.common import steps
 from implementations.common.records import LAST_GUESS, Budget, Record, decode, decode_hits
 from implementations.common.statistics import (
@@ -38,12 +36,14 @@ class Pointed:
 
     share: Estimate
     above: Gain
-    """Over a fixed point a family (records.LAST_GUESS), which doesn't look at the image."""
+    """Over one fixed point per family (records.LAST_GUESS), which doesn't look at the image."""
+    adjusted: float
+    """The p-value of that, adjusted for all maps that are compared (Holm)."""
 
     @property
     def marked(self) -> bool:
-        """Whether it is more than a guess that doesn't look: the 95% interval of the difference lies above 0."""
-        return self.above.low > 0
+        """Whether it points better than a guess that doesn't look."""
+        return self.adjusted < LEVEL and self.above.value > 0
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,6 @@ class Row:
     def next_run(self) -> Estimate | None:
         """Between which values one more run would come out; None where no spread is known."""
         return one_more_run(self.table, self.spread) if self.spread else None
-
-    def mean(self, what: str) -> float | None:
-        """The mean over runs of a number of their outcome or of how they were run; None where no run has it."""
-        found = [
-            getattr(run.outcome, what, None) if hasattr(run.outcome, what) else getattr(run.compute, what) for run in self.runs
-        ]
-        return float(np.mean(found)) if None not in found else None
 
 
 @dataclass(frozen=True)
@@ -116,7 +109,7 @@ class Comparison:
 
 
 def compare(records: Iterable[Record]) -> list[Comparison]:
-    """The comparisons that records allow, one a budget; p-values are adjusted over all methods in all of them."""
+    """The comparisons that records allow, one a budget; p-values are adjusted over all methods, or all maps, in all of them."""
     groups: dict[Budget, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.budget].append(record)
@@ -158,7 +151,8 @@ def _pointing(groups: Sequence[tuple[Record, ...]]) -> list[dict[str, Pointed]]:
         tables = [Table.of([hits(run, name) for run in groups[place]]) for place in having]
         for place, table, spread in zip(having, tables, pool(tables), strict=True):
             guess = Table.of([guessed(groups[place][0])])
-            found[place][name] = Pointed(expected(table, spread), gain(table, spread, guess, None))
+            above = gain(table, spread, guess, None)
+            found[place][name] = Pointed(expected(table, spread), above, adjusted=above.p)
     return found
 
 
@@ -168,7 +162,7 @@ def hits(record: Record, name: str) -> list[bool]:
 
 
 def guessed(record: Record) -> list[bool]:
-    """Of each test image, whether a fixed point a family lies there."""
+    """Of each test image, whether one fixed point per family lies there."""
     return decode_hits(record.outcome.blind[LAST_GUESS].hits, record.dataset.test)
 
 
@@ -185,10 +179,14 @@ def _with_gain(row: Row, rows: dict[tuple[str, str | None], Row]) -> Row:
 def _adjusted(comparisons: list[Comparison]) -> list[Comparison]:
     compared = [row for one in comparisons if one.enough for row in one.methods if row.gain and len(row.runs) >= ENOUGH_SEEDS]
     adjusted = dict(zip(map(id, compared), holm([row.gain.p for row in compared]), strict=True))
-    return [
-        replace(comparison, rows=tuple(replace(row, adjusted=adjusted.get(id(row))) for row in comparison.rows))
-        for comparison in comparisons
-    ]
+    maps = [one for comparison in comparisons for row in comparison.rows for one in row.pointing.values()]
+    pointed = dict(zip(map(id, maps), holm([one.above.p for one in maps]), strict=True))
+
+    def of(row: Row) -> Row:
+        pointing = {name: replace(one, adjusted=pointed[id(one)]) for name, one in row.pointing.items()}
+        return replace(row, adjusted=adjusted.get(id(row)), pointing=pointing)
+
+    return [replace(comparison, rows=tuple(map(of, comparison.rows))) for comparison in comparisons]
 
 
 def right(record: Record) -> list[bool]:
@@ -199,32 +197,13 @@ def right(record: Record) -> list[bool]:
 # ------------------------------------------------------------------------------------------------------ equal training time
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What training a method costs: as much as so many epochs of the plain baseline under the same budget."""
-
-    epochs: float
-    measured: bool
-    """By the measured time of a step; False: by how many images its updates saw, which knows nothing of what a step does."""
-
-
-def cost_of(comparison: Comparison, row: Row, measured: Iterable[steps.Measured]) -> Cost | None:
-    """The cost of a row's training; None where there is neither a measured step nor a run of the baseline."""
-    epochs, baseline = comparison.budget.epochs, comparison.row(BASELINE)
-    if epochs is None:
-        return None
-    if row.paper == BASELINE:
-        return Cost(epochs, measured=True)
+def cost_of(comparison: Comparison, row: Row, measured: Iterable[steps.Measured]) -> float | None:
+    """What training a row costs, in epochs of the plain baseline under the same budget; None where no step was measured."""
+    epochs = comparison.budget.epochs
+    if epochs is None or row.paper == BASELINE:
+        return epochs
     found = steps.of(row.runs[0], measured)
-    if isinstance(found, steps.Measured):
-        return Cost(epochs * found.step.median * found.images, measured=True)
-    return Cost(epochs * _seen(row) / _seen(baseline), measured=False) if baseline else None
-
-
-def _seen(row: Row) -> int:
-    """How many images the optimiser's updates saw in a training."""
-    how = row.runs[0].compute
-    return how.updates * how.processes * how.batch_per_process
+    return epochs * found.step.median * found.images if isinstance(found, steps.Measured) else None
 
 
 @dataclass(frozen=True)
@@ -233,13 +212,21 @@ class EqualTime:
 
     comparison: Comparison
     row: Row
-    cost: Cost
+    cost: float
+    """Of training the method, in epochs of the baseline."""
     baseline: Row
     """The shortest training of the baseline's that costs as much; where none does, the longest."""
     epochs: int
     """Its length."""
     gain: Gain
     """The method's over it, each interval for itself."""
+    unquiet: str | None
+    """Why the cost may be off: what the machine did beside while the step was measured."""
+
+    @property
+    def relative(self) -> float:
+        """How long the baseline was trained, as a multiple of the method's time."""
+        return self.epochs / self.cost
 
     @property
     def shorter(self) -> bool:
@@ -247,12 +234,12 @@ class EqualTime:
         return not _as_long(self.epochs, self.cost)
 
 
-def _as_long(epochs: int, cost: Cost) -> bool:
-    return epochs * EQUAL >= cost.epochs
+def _as_long(epochs: int, cost: float) -> bool:
+    return epochs * EQUAL >= cost
 
 
 def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measured]) -> list[EqualTime]:
-    """Each method beside the baseline at equal training time; none where the baseline wasn't run on the same images.
+    """Each method whose step was measured, beside the shortest baseline that was trained at least as long on the same images.
 
     The spread over seeds is pooled over all rows whose budgets differ in their epochs alone: a longer baseline has few seeds.
     """
@@ -273,5 +260,5 @@ def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measu
                 epochs, other = next((pair for pair in lengths if _as_long(pair[0], cost)), lengths[-1])
                 same = other is one.row(BASELINE)
                 over = row.gain if same else gain(row.table, spread[id(row)], other.table, spread[id(other)])
-                found[id(row)] = EqualTime(one, row, cost, other, epochs, over)
+                found[id(row)] = EqualTime(one, row, cost, other, epochs, over, steps.of(row.runs[0], measured).unquiet)
     return [found[id(row)] for one in comparisons for row in one.methods if id(row) in found]

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from implementations.common.data import InOrder, Samples, Split, loader
 from implementations.common.errors import Fault
 from implementations.common.method import Method
-from implementations.common.records import LAST_GUESS
+from implementations.common.records import LAST_GUESS, TOLERANCE
 
 Told = Callable[[int], None]
 """Is told how many images are done."""
@@ -27,8 +27,6 @@ def silent(done: int) -> None:
 
 
 EVALUATION_BATCH = 64
-TOLERANCE = 1 / 32
-"""Pointing accuracy allows the peak to miss the box by this share of the picture's side: 3 px of 96."""
 
 
 def _batches(
@@ -124,10 +122,10 @@ def best_point(boxes: Tensor, side: int) -> Tensor:
 
 
 def blind_guesses(train: Split, test: Split, families: Sequence[int], side: int) -> dict[str, Tensor]:
-    """How well the telling part is found by who doesn't look at the image: of each test image, the chance of a hit (N,).
+    """The chance of a hit (N,) on the telling part of each test image, of guesses that don't look at the image.
 
-    A random point; the centre; one fixed point, chosen on the training images; and one such point a family, where `families` has
-    the family of each class and somebody tells which one it is.
+    A random point; the centre; one fixed point, chosen on the training images; and one such point per family, for a guesser who
+    is told the family: `families` has that of each class.
     """
     seen, boxes = with_tolerance(train.boxes, side), with_tolerance(test.boxes, side)
     of_seen, of_test = (torch.tensor([families[label] for label in split.labels]) for split in (train, test))
@@ -135,7 +133,7 @@ def blind_guesses(train: Split, test: Split, families: Sequence[int], side: int)
     return {
         "random point": ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / side**2),
         "image centre": inside(torch.full((2,), side / 2), boxes).float(),
-        "fixed point": inside(best_point(seen, side), boxes).float(),
+        "one fixed point": inside(best_point(seen, side), boxes).float(),
         LAST_GUESS: inside(points[of_test], boxes).float(),
     }
 

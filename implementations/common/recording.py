@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -67,20 +68,24 @@ def record_of(trainer: Trainer, loaded: weights.Loaded, told: Told) -> tuple[rec
     return record.model_copy(update={"picture": Path(records.file_name(record)).with_suffix(".webp").name}), images
 
 
-def trial_of(trainer: Trainer, loaded: weights.Loaded, change: str, profile: str) -> records.Trial:
-    """Looks at the trained method on the validation images alone, and writes down what was tried."""
-    method, split = trainer.method, trainer.data.validation
-    predictions = evaluate.predict(method, split, trainer.accelerator, trainer.settings.workers)
-    return records.Trial(
-        change=change,
-        variant=variant_name(method),
-        profile=profile,
-        dataset=dataset_of(trainer.data),
-        backbone=records.RunBackbone(name=method.recipe.backbone, weights=loaded.origin, sha256=loaded.sha256),
-        recipe=method.recipe.as_data(),
-        seed=trainer.settings.seed,
-        validation_top1=round(evaluate.top1(predictions, split.labels), 6),
-    )
+def what_is_tried(trainer: Trainer, loaded: weights.Loaded, profile: str) -> dict[str, Any]:
+    """The fields of a records.Trial that are known before it is trained, as plain data."""
+    recipe = trainer.method.recipe
+    return {
+        "variant": variant_name(trainer.method),
+        "profile": profile,
+        "dataset": dataset_of(trainer.data).model_dump(),
+        "backbone": records.RunBackbone(name=recipe.backbone, weights=loaded.origin, sha256=loaded.sha256).model_dump(),
+        "recipe": recipe.as_data(),
+        "seed": trainer.settings.seed,
+    }
+
+
+def validation_top1(trainer: Trainer) -> float:
+    """The accuracy of the trained method on the validation images."""
+    split = trainer.data.validation
+    predictions = evaluate.predict(trainer.method, split, trainer.accelerator, trainer.settings.workers)
+    return round(evaluate.top1(predictions, split.labels), 6)
 
 
 def variant_name(method: Method) -> str | None:

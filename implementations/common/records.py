@@ -24,8 +24,10 @@ TRIALS = "trials.jsonl"
 """The log beside a paper's records: a line a trial."""
 EVIDENCE = "evidence"
 """The name of the map that shows what a method itself looks at; it may have others."""
-LAST_GUESS = "fixed point a family"
+LAST_GUESS = "one fixed point per family"
 """Of all guesses that don't look at the image the one that knows most: a map tells something only where it points better."""
+TOLERANCE = 1 / 32
+"""Pointing accuracy allows the peak to miss the box by this share of the picture's side: 3 px of 96."""
 
 
 class Broken(Fault):

@@ -42,7 +42,7 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
     if record.outcome.blind:
         guesses = ", ".join(f"{name} {100 * one.share:.0f}%" for name, one in record.outcome.blind.items())
         console.print(f"The part is found without looking at the image by: {guesses}", markup=False, highlight=False)
-        console.print(f"* more often than the {LAST_GUESS} (95% interval of these images)", markup=False, highlight=False)
+        console.print(f"* more often than {LAST_GUESS} (95% interval of these images)", markup=False, highlight=False)
     console.print(_beside(record), markup=False, highlight=False)
     console.print(f"record:  {path}\npicture: {path.with_suffix('.webp')}", markup=False, highlight=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import importlib
 import importlib.util
 import itertools
@@ -25,7 +26,7 @@ from implementations.common.interrupt import Interrupted
 from implementations.common.method import Method
 from implementations.common.progress import Progress
 from implementations.common.recipes import Recipe, resolve
-from implementations.common.recording import Told, record_of, trial_of
+from implementations.common.recording import Told, record_of, validation_top1, what_is_tried
 from implementations.common.report import tell, tell_trial, trials_table
 from implementations.common.train import Settings, Trainer
 
@@ -206,7 +207,9 @@ def _trainer(session: Session, method: type[Method], seed: int) -> tuple[Trainer
         f"{method.__name__} on {recipe.backbone} ({loaded.origin}{hashed}), seed {seed}", markup=False, highlight=False
     )
     images = session.data.name if options.dataset == "finches" else f"{session.data.name}-{session.data.fingerprint[:8]}"
-    parts = [images, options.profile, recipe.backbone, method.__name__, f"seed{seed}", "trial" if options.trial else ""]
+    # A run of another recipe has a folder of its own, so that neither takes the other's state for its own.
+    changed = hashlib.blake2b(" ".join(sorted(options.changes)).encode(), digest_size=4).hexdigest() if options.changes else ""
+    parts = [images, options.profile, recipe.backbone, method.__name__, f"seed{seed}", changed, "trial" if options.trial else ""]
     home = cache_folder() / RUNS / method.paper / "-".join(part for part in parts if part)
     for written in (home, _records_folder(options, method)):
         require_writable(written)
@@ -228,10 +231,14 @@ def _trainer(session: Session, method: type[Method], seed: int) -> tuple[Trainer
         title=method.__name__,
         run={"method": method.__name__, "seed": seed},
     )
-    trainer = Trainer(built, session.data, session.accelerator, settings, progress)
-    if options.resume and trainer.resume():
+    return Trainer(built, session.data, session.accelerator, settings, progress), loaded, home
+
+
+def _fit(session: Session, trainer: Trainer) -> None:
+    """Trains; with --resume, from the state where it was stopped."""
+    if session.options.resume and trainer.resume():
         session.console.print(f"resumed at step {trainer.state.step} of {trainer.total}", markup=False, highlight=False)
-    return trainer, loaded, home
+    trainer.fit()
 
 
 def _trials(session: Session, method: type[Method]) -> None:
@@ -244,8 +251,7 @@ def _trials(session: Session, method: type[Method]) -> None:
         if len(tried) > 1:
             one.trial = f"{options.trial}: {', '.join(one.changes)}"
         log = _records_folder(options, method) / records.TRIALS
-        trial = _trial(dataclasses.replace(session, options=one), method, seed, log)
-        tell_trial(session.console, trial, log)
+        tell_trial(session.console, _trial(dataclasses.replace(session, options=one), method, seed, log), log)
 
 
 def combinations(changes: Sequence[str]) -> list[list[str]]:
@@ -258,14 +264,19 @@ def combinations(changes: Sequence[str]) -> list[list[str]]:
 
 
 def _trial(session: Session, method: type[Method], seed: int, log: Path) -> records.Trial:
-    """One trial, written to the log."""
-    records.trials_of(log.parent)  # one that can't be read is said before hours of work, not after them
+    """One trial, written to the log, or found there: the same recipe with the same seed on the same images comes out the same."""
+    logged = records.trials_of(log.parent)  # a log that can't be read is said before hours of work, not after them
     trainer, loaded, home = _trainer(session, method, seed)
-    trainer.fit()
-    trial = trial_of(trainer, loaded, session.options.trial, session.options.profile)
+    tried = what_is_tried(trainer, loaded, session.options.profile)
+    for trial in logged:
+        if trial.model_dump(include=tried.keys()) == tried:
+            return trial
+    _fit(session, trainer)
+    trial = records.Trial(change=session.options.trial, validation_top1=validation_top1(trainer), **tried)
     if session.accelerator.is_main_process:
-        lines = (log.read_bytes() if log.is_file() else b"") + trial.model_dump_json().encode() + b"\n"
-        write_atomically(log, lambda file: file.write(lines))
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:  # two that end at once both have their line
+            file.write(trial.model_dump_json().encode() + b"\n")
         (home / "state.safetensors").unlink(missing_ok=True)
     return trial
 
@@ -312,7 +323,7 @@ def run(session: Session, method: type[Method], seed: int) -> tuple[records.Reco
         session.console.print(f"recorded already: {kept[1]}", markup=False, highlight=False)
         return kept
     logged = records.trials_of(into)  # as above: read before the work
-    trainer.fit()
+    _fit(session, trainer)
     if session.accelerator.is_main_process:
         checkpoints.save(home / "final.safetensors", trainer.method, session.data.classes)
     told = Told(

@@ -52,11 +52,11 @@ def settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_budget(trials: Sequence[Trial], budget: Budget, variant: str | None = None) -> list[Tried]:
     """The recipes of a method (or of its variant) that were tried under a budget, in the order of their first trials."""
-    groups: dict[str, list[Trial]] = {}
+    groups: dict[str, dict[int, Trial]] = {}
     for trial in trials:
         if trial.budget == budget and trial.variant == variant:
-            groups.setdefault(json.dumps(settings(trial.recipe), sort_keys=True), []).append(trial)
-    return [Tried(tuple(group)) for group in groups.values()]
+            groups.setdefault(json.dumps(settings(trial.recipe), sort_keys=True), {}).setdefault(trial.seed, trial)
+    return [Tried(tuple(group.values())) for group in groups.values()]
 
 
 def best(found: Sequence[Tried]) -> list[Tried]:
@@ -109,13 +109,17 @@ def _unequal(found: Sequence[Tried], baseline: Sequence[Tried] | None) -> Iterat
     if len(looked) > 1:
         numbers = " and ".join(f"{count} on {images}" for images, count in sorted(looked.items()))
         yield f"its trials and the baseline's weren't looked at on the same number of validation images: {numbers}"
+    seeds = {tuple(sorted(trial.seed for trial in one.trials)) for one in (*found, *(baseline or ()))}
+    if len(seeds) > 1:
+        listed = " or ".join(", ".join(map(str, some)) for some in sorted(seeds))
+        yield f"not every recipe was tried with the same seeds, some with {listed}: luck would choose between them"
     if baseline is None:
         if not found:
             yield "the baseline has no trial of its recipe"
         return
     ours, theirs = len(found), len(baseline)
     if abs(ours - theirs) > 1 or (ours != theirs and not closes(found if ours > theirs else baseline)):
-        yield f"it has {_trials(ours)} of its recipe, the baseline has {theirs}: both are to have the same number"
+        yield f"it has {_trials(ours)} of its recipe, the baseline has {theirs}: both need the same number"
     elif not found and not baseline:
         yield "neither it nor the baseline has a trial of its recipe"
 

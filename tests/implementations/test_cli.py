@@ -18,6 +18,8 @@ from safetensors import safe_open
 
 from implementations.__main__ import implemented
 from implementations.common import cli, finches, records
+from implementations.common.interrupt import Interrupted
+from implementations.common.train import Trainer
 from tests.implementations.test_methods import method_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,6 +158,33 @@ def test_a_trial_looks_at_validation_alone_and_is_logged_with_its_recipe_one_for
     one, two = (record for _, record in records.read_all(tmp_path / "baseline"))
     assert (one.budget, one.trials) == (logged[0].budget, records.counted(logged))
     assert two.trials == records.counted([])
+
+
+def test_a_recipe_that_is_logged_with_this_seed_is_not_tried_again(finch, tmp_path):
+    finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3", "--trial", "first")
+    code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3,2e-3", "--trial", "both")
+    assert code == 0
+    assert "trial 'first': " in said
+    assert said.count("epoch 1") == 1
+    assert [trial.change for trial in records.trials_of(tmp_path / "baseline")] == ["first", "both: epochs=1, lr=2e-3"]
+
+
+def test_a_run_of_another_recipe_neither_takes_nor_loses_the_state_of_one_that_was_stopped(finch, tmp_path, monkeypatch):
+    step = Trainer.step
+
+    def stop(trainer, *batch):
+        if trainer.state.step == 3:
+            raise Interrupted("stopped")
+        return step(trainer, *batch)
+
+    longer = ["--set", "epochs=2", *SHORT[2:], "--records", tmp_path, "--save-every", 0, "--resume"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", stop)
+        assert finch("baseline", *longer)[0] == 130
+    assert finch("baseline", *SHORT, "--records", tmp_path, "--resume")[0] == 0
+    code, said = finch("baseline", *longer)
+    assert code == 0
+    assert "resumed at step 3 of 20" in said
 
 
 def test_of_several_values_one_that_cant_be_meant_is_said_before_anything_is_tried(finch, tmp_path):

@@ -67,7 +67,7 @@ def test_what_is_found_without_looking():
     assert {name: chances.tolist() for name, chances in found.items()} == {
         "random point": [16 / 1024] * 4,
         "image centre": [0, 0, 1, 0],
-        "fixed point": [1, 0, 0, 1],  # the first of the pixels in which two training boxes meet lies at the top left
+        "one fixed point": [1, 0, 0, 1],  # the first of the pixels in which two training boxes meet lies at the top left
         LAST_GUESS: [1, 0, 1, 0],
     }
 

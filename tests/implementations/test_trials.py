@@ -42,7 +42,7 @@ def test_as_many_trials_as_the_baseline_the_best_of_them_in_the_middle_are_right
 
 @pytest.mark.parametrize(("ours", "theirs", "said"), [(AROUND[:1], AROUND, "1 trial of its recipe, the baseline has 3"), (AROUND, AROUND[:1], "3 trials of its recipe, the baseline has 1"), ([], AROUND, "no trials of its recipe, the baseline has 3")])
 def test_another_number_of_trials_than_the_baselines_is_named(ours, theirs, said):
-    assert (UNEQUAL, f"it has {said}: both are to have the same number") in wrong(ours, theirs)
+    assert (UNEQUAL, f"it has {said}: both need the same number") in wrong(ours, theirs)
 
 
 def test_without_any_trial_of_either_there_is_nothing_to_compare():
@@ -62,10 +62,22 @@ def test_trials_of_an_ablation_dont_count_and_are_its_own():
 
 
 def test_several_seeds_of_a_recipe_are_one_trial_of_their_mean():
-    log = [*AROUND[:2], trial(0.80, lr=2e-2), trial(0.60, lr=2e-2, seed=1)]
-    assert wrong(log) == []
+    again = [trial(0.75, seed=1), trial(0.74, seed=1, lr=5e-3)]
+    log = [*AROUND[:2], *again, trial(0.80, lr=2e-2), trial(0.60, seed=1, lr=2e-2)]
+    assert wrong(log, log) == []
     assert [one.top1 for one in tried(*log)] == pytest.approx([0.75, 0.74, 0.70])
-    assert [kind for kind, _ in wrong([*log, trial(0.99, lr=2e-2, seed=2)])] == [NOT_BEST, AT_EDGE]
+    better = [*log[:-1], trial(0.90, seed=1, lr=2e-2)]
+    assert [kind for kind, _ in wrong(better, log)] == [NOT_BEST, AT_EDGE]
+
+
+def test_a_recipe_that_was_tried_twice_with_one_seed_counts_once():
+    assert [one.top1 for one in tried(*AROUND, trial(0.90))] == [0.75, 0.74, 0.73]
+
+
+def test_other_seeds_of_some_recipes_are_named():
+    said = "not every recipe was tried with the same seeds, some with 0 or 0, 1: luck would choose between them"
+    assert wrong([*AROUND, trial(0.75, seed=1)]) == [(UNEQUAL, said)]
+    assert wrong(AROUND, [*AROUND, trial(0.75, seed=1)]) == [(UNEQUAL, said)]
 
 
 def test_a_backbones_rate_that_is_the_rate_of_the_rest_is_the_same_recipe_however_it_is_said():

@@ -398,7 +398,7 @@ def test_a_method_is_held_against_the_baselines_trials_under_its_own_budget_alon
     runs = [of_recipe("transfg", patch_stride=6), of_recipe("baseline"), of_recipe("baseline", changes=("patch_stride=6",), patch_stride=6)]
     assert tuned(runs, transfg=AT_STRIDE, baseline=PLAIN + AT_STRIDE) == {"transfg": [], "baseline": []}
     few = tuned(runs, transfg=AT_STRIDE, baseline=PLAIN + AT_STRIDE[:1])
-    assert few == {"transfg": ["unequal trials: finch_vit, stride 6, 15 epochs at 96 px: it has 3 trials of its recipe, the baseline has 1: both are to have the same number"], "baseline": []}
+    assert few == {"transfg": ["unequal trials: finch_vit, stride 6, 15 epochs at 96 px: it has 3 trials of its recipe, the baseline has 1: both need the same number"], "baseline": []}
 
 
 def test_the_baselines_recipe_under_a_methods_budget_is_to_be_the_best_of_its_trials_there():
