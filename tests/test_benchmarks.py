@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import steps as steps_benchmark
+from benchmarks.finches import baselines
 from benchmarks.links import is_right, judged, site
 from benchmarks.linksite import ALL, KINDS, WALLS, Link, links
 from benchmarks.plain import plain
@@ -21,7 +22,7 @@ from implementations.common import evaluate
 from implementations.common.run import method_of, recipe_for
 from implementations.common.steps import Ratio
 from implementations.common.weights import Source
-from tests.run_records import record
+from tests.run_records import on_finches, record
 from tools.catalog import ROOT, Catalog, load
 from tools.schema import Paper
 
@@ -271,3 +272,18 @@ def test_what_is_measured_of_a_method_is_kept_with_what_it_was_measured_on_and_a
 def test_what_cant_be_measured_is_wrong_usage(arguments, said, capsys):
     assert steps_benchmark.main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_table_of_baselines_says_for_each_budget_what_longer_training_adds_and_how_far_apart_two_seeds_are():
+    def run(seed, right, **changes):
+        outcome = {"family_top1": right / 64 + 0.1, "family_confusion": [[0]]}
+        return on_finches("baseline", seed, right=right, outcome=outcome, **changes)
+
+    longer = {"epochs": 60, "input_size": 96}
+    runs = [run(0, 40), run(1, 44), run(2, 44), run(0, 48, recipe=longer), run(0, 16, stride=6), run(0, 8, variant="NoPart")]
+    rows = list(zip(*(column.cells for column in baselines(runs).columns), strict=True))
+    assert rows == [
+        ("finch_vit, 15 epochs", "3", "66.7", "64.8", "76.7", "4.2", "6.2", "60 to 80, families ≥ 97"),
+        ("finch_vit, 60 epochs", "1", "75.0", "", "85.0", "", "", "+8.3 of at most +5"),
+        ("finch_vit, stride 6, 15 epochs", "1", "25.0", "72.2", "35.0", "", "", "60 to 80, families ≥ 97"),
+    ]
