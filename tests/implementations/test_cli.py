@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from safetensors import safe_open
 
 from implementations.__main__ import implemented
 from implementations.common import cli, finches, records
+from tests import forked
 from tests.implementations.test_methods import method_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,9 +27,9 @@ SHORT = ["--set", "epochs=1", "--test-images", "2", "--validation-images", "2", 
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    """One cache for all: the finches are drawn once."""
-    return tmp_path_factory.mktemp("cache")
+def cache(tmp_path_factory, drawn) -> Path:
+    """One cache for all."""
+    return drawn(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
@@ -299,9 +301,8 @@ def test_help_tells_the_paper_without_importing_what_only_a_run_needs():
 # ----------------------------------------------------------------------------------------------------------- stopped runs
 
 
-def command(*more: str) -> list[str]:
-    """API-Net has dropout, two phases and BatchNorm; the images come from two workers."""
-    return [sys.executable, "-m", "implementations.api_net", "--set", "epochs=4", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0", *more]
+COMMAND = ("implementations.api_net", "--set", "epochs=4", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0")
+"""API-Net has dropout, two phases and BatchNorm; the images come from two workers."""
 
 
 def weights(cache: Path) -> dict:
@@ -311,47 +312,47 @@ def weights(cache: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, cache) -> dict:
-    home = tmp_path_factory.mktemp("whole")
-    (home / "finches").symlink_to(cache / "finches")
-    subprocess.run(command(), cwd=ROOT, env=os.environ | {"FINCH_CACHE": str(home)}, check=True, capture_output=True)
+def uninterrupted(tmp_path_factory, drawn) -> dict:
+    home = drawn(tmp_path_factory.mktemp("whole"))
+    code, said = forked.run(ROOT, *COMMAND, variables={"FINCH_CACHE": str(home)})
+    assert code == 0, said
     return weights(home)
 
 
-def step_of(process: subprocess.Popen, home: Path, at_least: int) -> None:
+def step_of(runs: Callable[[], bool], home: Path, at_least: int) -> None:
     """Waits until the run has saved a state at some step."""
     for _ in range(1200):
         for path in (home / "runs").glob("*/*/state.safetensors"):
             with safe_open(path, framework="pt") as file:
                 if json.loads(file.metadata()["finch"])["state"]["step"] >= at_least:
                     return
-        assert process.poll() is None, process.communicate()
+        assert runs(), "the run has ended"
         time.sleep(0.05)
 
 
-def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(uninterrupted, tmp_path, cache):
+def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(uninterrupted, tmp_path, drawn):
     import torch
 
-    (tmp_path / "finches").symlink_to(cache / "finches")
-    variables = os.environ | {"FINCH_CACHE": str(tmp_path)}
+    variables = {"FINCH_CACHE": str(drawn(tmp_path))}
     moments = random.Random()
     for at_least in (moments.randrange(1, 12), moments.randrange(16, 33)):
-        process = subprocess.Popen(command("--resume"), cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        step_of(process, tmp_path, at_least)
+        process = forked.start(ROOT, *COMMAND, "--resume", said=tmp_path / "said", variables=variables)
+        step_of(process.is_alive, tmp_path, at_least)
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    subprocess.run(command("--resume"), cwd=ROOT, env=variables, check=True, capture_output=True)
+        process.join()
+    code, said = forked.run(ROOT, *COMMAND, "--resume", variables=variables)
+    assert code == 0, said
     found = weights(tmp_path)
     assert found.keys() == uninterrupted.keys()
     assert [name for name in found if not torch.equal(found[name], uninterrupted[name])] == []
 
 
-def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(tmp_path, cache):
-    (tmp_path / "finches").symlink_to(cache / "finches")
+def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(tmp_path, drawn):
+    drawn(tmp_path)
     process = subprocess.Popen(
-        command("--save-every", "1"), cwd=ROOT, env=os.environ | {"FINCH_CACHE": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        [sys.executable, "-m", *COMMAND, "--save-every", "1"], cwd=ROOT, env=os.environ | {"FINCH_CACHE": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
-    step_of(process, tmp_path, 1)
+    step_of(lambda: process.poll() is None, tmp_path, 1)
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 130

@@ -286,8 +286,8 @@ def test_an_unknown_paper_is_refused(capsys):
     assert "no implementation of 'pgm'; there are aftrans, api-net" in capsys.readouterr().err
 
 
-def test_runs_are_made_once_each_and_found_again_when_the_command_goes_on(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("FINCH_CACHE", str(tmp_path / "cache"))
+def test_runs_are_made_once_each_and_found_again_when_the_command_goes_on(tmp_path, drawn, monkeypatch, capsys):
+    monkeypatch.setenv("FINCH_CACHE", str(drawn(tmp_path / "cache")))
     monkeypatch.setattr(command, "_jobs", lambda papers, seeds, baseline: [("baseline", "finch_resnet", ("epochs=1",), seed) for seed in (0, 1)])
     arguments = ["--papers", "baseline", "--test-images", "1", "--threads", "1", "--records", str(tmp_path / "records")]
     assert command.main([*arguments, "--shard", "1/2"]) == 0
