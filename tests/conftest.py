@@ -62,6 +62,7 @@ DEAR = {"built_site", "by_two", "short", "trained", "two_processes"}
 """Fixtures that take many seconds: the tests that use one go to one worker, so that it is set up once. All others go to any."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tells xdist (--dist loadgroup) which tests belong together."""
     for item in items:
