@@ -88,18 +88,16 @@ def parts(data: Data) -> Table:
 def baselines(records: list[Record]) -> Table:
     """What the plain baselines reached, and what longer training adds."""
     made = table("The plain baseline, % (mean over seeds)", "", "seeds", "top-1", "families", "seeds apart (sd)", "aim")
-    runs: dict[tuple[str, str, int], list[Record]] = defaultdict(list)
+    runs: dict[tuple[str, int], list[Record]] = defaultdict(list)
     for record in records:
         if record.dataset.name == "synthetic-finches" and record.label is None:
-            stride = record.recipe["patch_stride"]
-            runs[record.backbone.name, f", stride {stride}" if stride else "", record.recipe["epochs"]].append(record)
-    least = {key[:2]: min(other[2] for other in runs if other[:2] == key[:2]) for key in runs}
-    for (backbone, stride, epochs), own in sorted(runs.items()):
+            runs[record.budget.network, record.budget.epochs].append(record)
+    for (network, epochs), own in sorted(runs.items()):
         top1 = [100 * record.outcome.top1 for record in own]
-        row = [f"{backbone}{stride}, {epochs} epochs", str(len(own)), f"{statistics.mean(top1):.1f}"]
+        row = [f"{network}, {epochs} epochs", str(len(own)), f"{statistics.mean(top1):.1f}"]
         row.append(f"{statistics.mean(100 * record.outcome.family_top1 for record in own):.1f}")
         row.append(f"{statistics.stdev(top1):.1f}" if len(own) > 1 else "")
-        shortest = runs[backbone, stride, least[backbone, stride]]
+        shortest = runs[min(key for key in runs if key[0] == network)]
         gained = statistics.mean(top1) - statistics.mean(100 * record.outcome.top1 for record in shortest)
         row.append("60 to 80, families ≥ 97" if own is shortest else f"{gained:+.1f} of at most +5")
         made.add_row(*row)

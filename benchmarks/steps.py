@@ -23,7 +23,7 @@ import torch
 
 from benchmarks.timing import turns
 from implementations.__main__ import implemented
-from implementations.common import evaluate, steps
+from implementations.common import evaluate, finches, steps
 from implementations.common.comparison import BASELINE
 from implementations.common.data import Data, Split
 from implementations.common.errors import Fault, Usage
@@ -136,7 +136,8 @@ def unquiet(load: float, ratios: dict[str, Ratio]) -> str | None:
 def built(kind: type[Method], recipe: Recipe) -> Trainer:
     """A method of the demo with its trainer."""
     method, _ = kind.from_recipe(recipe, CLASSES, Source(), seed=0)
-    blank = Split([index // 10 for index in range(320)], lambda index: torch.zeros(3, 96, 96, dtype=torch.uint8))
+    labels = [label for label in range(len(CLASSES)) for _ in range(finches.TRAINING_IMAGES)]
+    blank = Split(labels, lambda index: torch.zeros(3, 96, 96, dtype=torch.uint8))
     trainer = Trainer(method, Data("blank", CLASSES, blank, blank, blank, "0" * 32), OneProcess(), Settings(read_every=10**9))
     trainer.state.step = trainer.total - 1  # of the last phase, in which all that is trained at all is trained
     trainer.set_phase()

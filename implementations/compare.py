@@ -178,16 +178,12 @@ def tables(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> s
 
 def _side_by_side(comparison: Comparison, measured: Sequence[Measured]) -> str:
     budget = comparison.budget
-    title = f"{_named(comparison)}: {budget.epochs} epochs of {budget.train} images, {comparison.images} test images"
+    title = f"{budget.network}: {budget.epochs} epochs of {budget.train} images, {comparison.images} test images"
     heads = ["", "seeds", "top-1 (95%)", "gain (95%)", "p adjusted", "looks at part", "M params", "M FLOPs"]
     rows = [_cells(row, measured) for row in comparison.rows]
     guesses = ", ".join(f"{name} {100 * share:.0f}%" for name, share in comparison.blind.items())
     without = f"\nThe part is found without looking at the image by: {guesses}" if guesses else ""
     return title + "\n" + _grid([[*heads, "training step", "test pass"], *rows]) + without
-
-
-def _named(comparison: Comparison) -> str:
-    return comparison.budget.backbone + "".join(f", stride {stride}" for stride in comparison.budget.strides if stride)
 
 
 def _cells(row: Row, measured: Sequence[Measured]) -> list[str]:
@@ -234,7 +230,7 @@ def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measure
     heads = ["", "", "training costs", "equal epochs: baseline", "gain", "equal time: baseline for", "baseline", "gain"]
     lines = [
         [
-            _named(one.comparison),
+            one.comparison.budget.network,
             one.row.paper,
             f"{one.cost.epochs / one.comparison.budget.epochs:.2f} ×{'' if one.cost.measured else ' (by images)'}",
             _percent(one.comparison.row(BASELINE).top1) if one.comparison.row(BASELINE) else "no run",

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from implementations.common import backbones, weights
+from implementations.common import backbones, finches, weights
 from implementations.common.data import Data, Samples, Split
 from implementations.common.method import Classes, Method
 from implementations.common.randomness import derive, seed_torch
@@ -31,7 +31,7 @@ from implementations.common.train import Settings, Trainer
 FORMAT = 3
 CLASSES = Classes(tuple("abcd"), {"family": (0, 0, 1, 1)})
 SIDE, PER_CLASS, STEPS = 64, 4, 3
-TRAINING_IMAGES = 320
+TRAINING_IMAGES = len(finches.Spec(split="train", count=finches.TRAINING_IMAGES))
 """As many as the demo's, so that the schedule has its length."""
 COMPUTED, EXACT, DRAWN = 1e-10, 1e-12, 1e-6
 """Relative tolerances. Measured: 4e-15 between 1 and 2 threads and between two ways to multiply the same matrices, 1e-14 between

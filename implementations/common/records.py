@@ -163,6 +163,12 @@ class Budget(NamedTuple):
             epochs=recipe.get("epochs"),
         )
 
+    @property
+    def network(self) -> str:
+        """The backbone with the strides that aren't its own, and whether it started from random weights, in words."""
+        strides = "".join(f", stride {stride}" for stride in self.strides if stride)
+        return self.backbone + strides + ("" if self.weights else ", random weights")
+
 
 class Trial(_Model):
     """One try of a recipe: trained as a run is, and looked at on the validation images alone."""

@@ -76,9 +76,7 @@ def varied(found: Sequence[Tried]) -> dict[str, list[Any]]:
 
 def named(budget: Budget) -> str:
     """A budget in words."""
-    strides = "".join(f", stride {stride}" for stride in budget.strides if stride)
-    weights = "" if budget.weights else ", random weights"
-    return f"{budget.backbone}{strides}{weights}, {budget.epochs} epochs at {budget.input_size} px"
+    return f"{budget.network}, {budget.epochs} epochs at {budget.input_size} px"
 
 
 def problems(

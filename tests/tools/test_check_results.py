@@ -119,7 +119,7 @@ CODE = {
     "a shared module's behaviour": ([(f"{COMMON}/train.py", "self.method.parameters(), self.method.recipe.clip)", "self.method.parameters(), 2 * self.method.recipe.clip)")], ["fingerprint.computed.losses"]),
     "how new layers are drawn": ([(API_NET, "self.classifier = nn.Linear(width, len(classes))", "self.classifier = nn.Linear(width, len(classes))\n        nn.init.zeros_(self.classifier.bias)")], ["fingerprint.exact.drawn"]),
     "which images make a batch": ([(API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]")], ["fingerprint.exact.batches"]),
-    "the mode that the network is trained in": ([(f"{COMMON}/train.py", "self.method.train()", "self.method.eval()")], ["harness.exact.predictions"]),
+    "the mode that the network is trained in": ([(f"{COMMON}/train.py", "self.method.train()", "self.method.eval()")], ["harness.computed.weights"]),
     "the test pass": ([(f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))")], ["harness.exact.predictions[0]"]),
     "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = points", "y, x = points")], ["harness.computed.pointing.input gradient"]),
     "the input gradient": ([(f"{COMMON}/evaluate.py", "gradient.abs()", "gradient.relu()")], ["harness.computed.pointing.input gradient"]),

@@ -13,7 +13,7 @@ from implementations.common.records import Record
 from tools.catalog import Catalog
 from tools.pages.addresses import Page, meta
 from tools.pages.records import Runs
-from tools.pages.runs import guesses, name_of, named, shown
+from tools.pages.runs import guesses, name_of, shown
 
 BACKBONE = "finch_vit"
 FORMULAS = {
@@ -75,7 +75,7 @@ def _row(catalog: Catalog, comparison: Comparison, row: Row) -> dict[str, Any]:
     ablations = [one for one in comparison.rows if one.paper == row.paper and one.label is not None and one.gain]
     return shown(row) | {
         "name": name_of(catalog, row),
-        "backbone": named(comparison.budget),
+        "backbone": comparison.budget.network,
         "formula": FORMULAS[row.paper],
         "ablations": [shown(one) for one in ablations],
     }
@@ -105,7 +105,7 @@ def _drawn(catalog: Catalog, runs: Runs, comparison: Comparison, row: Row) -> Dr
     if record is None or len(record.evidence) != sheet.SHOWN:
         return None
     path = _baseline_path(comparison) if row.paper == BASELINE else f"assets/runs/{row.paper}.webp"
-    return Drawn(name_of(catalog, row), named(comparison.budget), path, record)
+    return Drawn(name_of(catalog, row), comparison.budget.network, path, record)
 
 
 def _baseline_path(comparison: Comparison) -> str:

@@ -15,7 +15,7 @@ from tools.pages.addresses import Page, meta
 from tools.pages.paging import Part, grouped, paged, starts
 from tools.pages.records import Runs
 from tools.pages.rows import badge
-from tools.pages.runs import at_equal_time, how_far, named, on_dataset, plot
+from tools.pages.runs import at_equal_time, how_far, on_dataset, plot
 from tools.protocols import claimed
 from tools.verdicts import FINDINGS, MEANINGS
 
@@ -103,7 +103,7 @@ def _records(runs: Runs) -> dict[str, dict[str, Any]]:
 def side_by_side(catalog: Catalog, runs: Runs) -> Page:
     """Methods beside the baseline at equal epochs and equal training time, and what such intervals promise."""
     tables = on_dataset(catalog, runs, DATASET)
-    backbones = dict.fromkeys(named(comparison.budget) for comparison in runs.comparisons if comparison.budget.dataset == DATASET)
+    backbones = dict.fromkeys(one.budget.network for one in runs.comparisons if one.budget.dataset == DATASET)
     plots = [(backbone, plot(catalog, runs, DATASET, backbone)) for backbone in backbones]
     simulated = json.loads(SIMULATION.read_text(encoding="utf-8"))
     data = {

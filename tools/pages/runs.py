@@ -98,7 +98,7 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
     return {
         "dataset": dataset.name or dataset.title if dataset else comparison.budget.dataset,
         "dataset_id": comparison.budget.dataset if dataset else None,
-        "backbone": named(comparison.budget),
+        "backbone": comparison.budget.network,
         "images": comparison.images,
         "rows": [_seed(record, of_seed.get(record.seed)) for record in own.runs] if own else [],
         "mean": shown(own) if own else None,
@@ -111,12 +111,6 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
         "baseline_trials": len(of_budget(runs.trials.get(BASELINE, ()), comparison.budget)) if of_seed else None,
         "notes": list(dict.fromkeys(notes)),
     }
-
-
-def named(budget: Budget) -> str:
-    """A backbone with the strides that aren't its own, and whether it started from random weights."""
-    strides = "".join(f", stride {stride}" for stride in budget.strides if stride)
-    return budget.backbone + strides + ("" if budget.weights else ", random weights")
 
 
 def shown(row: Row) -> dict[str, Any]:
@@ -264,7 +258,7 @@ def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
     """Our runs on a dataset: a table a budget, the baseline first."""
     return [
         {
-            "backbone": named(comparison.budget),
+            "backbone": comparison.budget.network,
             "epochs": comparison.budget.epochs,
             "train": comparison.budget.train,
             "images": comparison.images,
@@ -287,7 +281,7 @@ def at_equal_time(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[st
         shown(one.row)
         | {
             "name": name_of(catalog, one.row),
-            "backbone": named(one.comparison.budget),
+            "backbone": one.comparison.budget.network,
             "cost": one.cost.epochs / one.comparison.budget.epochs,
             "measured": one.cost.measured,
             "at_epochs": _percent(baseline.top1) if (baseline := one.comparison.row(BASELINE)) else None,
@@ -329,7 +323,7 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
         (comparison, row, cost)
         for comparison in runs.comparisons
         for row in comparison.rows
-        if (comparison.budget.dataset, named(comparison.budget)) == (dataset_id, backbone) and row.label is None
+        if (comparison.budget.dataset, comparison.budget.network) == (dataset_id, backbone) and row.label is None
         if (cost := cost_of(comparison, row, runs.measured)) and cost.measured
     ]
     if all(row.paper == BASELINE for _, row, _ in found):
