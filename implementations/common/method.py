@@ -216,15 +216,20 @@ class Method(nn.Module):
         return {}
 
 
+def processes() -> int:
+    """How many processes train together."""
+    return torch.distributed.get_world_size() if torch.distributed.is_available() and torch.distributed.is_initialized() else 1
+
+
 @torch.no_grad()
 def gather(tensor: Tensor) -> Tensor:
     """This process's share of a batch (B, …) → the whole batch's, (processes × B, …), in its order and without gradient.
 
     The tensor itself where there is one process. All processes call it, with tensors of one shape: their shares are equal.
     """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if processes() == 1:
         return tensor.detach()
-    shares = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(torch.distributed.get_world_size())]
+    shares = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(processes())]
     torch.distributed.all_gather(shares, tensor.detach().contiguous())
     return torch.cat(shares)
 
