@@ -72,9 +72,9 @@ class Method(nn.Module):
     demo: ClassVar[Mapping[str, Mapping[str, Any]]]
     """For each family of backbones that the method works on ("cnn", "vit"): what of the recipe the demo changes, beside what it
     changes for all (recipes.DEMO)."""
-    demo_at: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """For another budget than the demo's own, by what --set changes, such as "patch_stride=6": what else of the demo's recipe is
-    other there, since trials under that budget came out so."""
+    demo_at: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    """For another budget than the demo's own, by family of backbones and by what --set changes: what else of the demo's recipe is
+    other there, since trials under that budget came out so ({"vit": {"patch_stride=6": {"lr": 5e-3}}})."""
     bounds: ClassVar[Mapping[str, tuple[float | None, float | None]]] = {}
     """Between which values a setting of the demo has to lie, where that isn't plain (0 is one end, for counts 1): the best of the
     trials may lie there, since nothing can be tried beyond."""
