@@ -6,11 +6,8 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -321,27 +318,18 @@ def uninterrupted(tmp_path_factory, drawn) -> dict:
     return weights(home)
 
 
-def step_of(runs: Callable[[], bool], home: Path, at_least: int) -> None:
-    """Waits until the run has saved a state at some step."""
-    for _ in range(1200):
-        for path in (home / "runs").glob("*/*/state.safetensors"):
-            with safe_open(path, framework="pt") as file:
-                if json.loads(file.metadata()["finch"])["state"]["step"] >= at_least:
-                    return
-        assert runs(), "the run has ended"
-        time.sleep(0.05)
+def stopped(signal: str, at_least: int, *command: str) -> tuple[str, ...]:
+    """The command, with a signal at some moment after its training has come to a step."""
+    return "tests.implementations.stopped", signal, str(at_least), *command
 
 
 def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(uninterrupted, tmp_path, drawn):
     import torch
 
     variables = {"FINCH_CACHE": str(drawn(tmp_path))}
-    moments = random.Random()
-    for at_least in (moments.randrange(1, 12), moments.randrange(16, 33)):
-        process = forked.start(ROOT, *COMMAND, "--resume", said=tmp_path / "said", variables=variables)
-        step_of(process.is_alive, tmp_path, at_least)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.join()
+    for at_least in (random.randrange(1, 12), random.randrange(16, 33)):
+        code, said = forked.run(ROOT, *stopped("SIGKILL", at_least, *COMMAND, "--resume"), variables=variables)
+        assert code == -9, said
     code, said = forked.run(ROOT, *COMMAND, "--resume", variables=variables)
     assert code == 0, said
     found = weights(tmp_path)
@@ -350,13 +338,10 @@ def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(unin
 
 
 def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(tmp_path, drawn):
-    drawn(tmp_path)
-    process = subprocess.Popen(
-        [sys.executable, "-m", *COMMAND, "--save-every", "1"], cwd=ROOT, env=os.environ | {"FINCH_CACHE": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    step_of(lambda: process.poll() is None, tmp_path, 1)
-    os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=60)[0]
-    assert process.returncode == 130
-    assert re.search(r"finch: stopped after step \d+ of 36; its state is kept, --resume goes on from there", said)
+    code, said = forked.run(ROOT, *stopped("SIGINT", 12, *COMMAND, "--save-every", "1000"), variables={"FINCH_CACHE": str(drawn(tmp_path))})
+    assert code == 130
+    after = int(re.search(r"finch: stopped after step (\d+) of 36; its state is kept, --resume goes on from there", said)[1])
+    (path,) = (tmp_path / "runs" / "api-net").glob("*/state.safetensors")
+    with safe_open(path, framework="pt") as file:
+        assert json.loads(file.metadata()["finch"])["state"]["step"] == after >= 12
     assert "Traceback" not in said
