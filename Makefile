@@ -35,7 +35,7 @@ demo: .venv/demo.stamp ## run a paper's method on Finch's own birds: make demo P
 
 test: .venv/test.stamp ## run every test (and set up what they need)
 	@$(BIN)/python -m ruff check .
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 setup: .venv/test.stamp ## set up .venv with all that the site and the tests need, again only when pyproject.toml changed
 

@@ -25,18 +25,19 @@ from benchmarks.timing import turns
 from implementations.__main__ import implemented
 from implementations.common import evaluate, finches, steps
 from implementations.common.comparison import BASELINE
-from implementations.common.data import Data, Split
+from implementations.common.data import Data, Split, finches_classes
 from implementations.common.errors import Fault, Usage
 from implementations.common.fingerprint import OneProcess
 from implementations.common.machine import cores
-from implementations.common.method import Classes, Method
+from implementations.common.method import Method
 from implementations.common.recipes import Recipe, resolve
 from implementations.common.run import STRIDES, method_of, recipe_for
 from implementations.common.steps import Measured, Ratio
 from implementations.common.train import Settings, Trainer
 from implementations.common.weights import Source
 
-CLASSES = Classes(tuple(map(str, range(32))))
+TRAINING = finches.Spec(split="train", count=finches.TRAINING_IMAGES)
+CLASSES = finches_classes(TRAINING)
 LOAD, SCATTER = 0.5, 0.05
 """Of a quiet machine: so many others' processes waiting for a processor, on the average of a minute; and so wide, beside the
 median, is the middle half of the turns."""
@@ -134,13 +135,13 @@ def unquiet(load: float, ratios: dict[str, Ratio]) -> str | None:
 
 
 def built(kind: type[Method], recipe: Recipe) -> Trainer:
-    """A method of the demo with its trainer."""
+    """A method of the demo with its trainer, at the start of the last epoch: all that is trained at all is trained there."""
     method, _ = kind.from_recipe(recipe, CLASSES, Source(), seed=0)
-    labels = [label for label in range(len(CLASSES)) for _ in range(finches.TRAINING_IMAGES)]
+    labels = [index // TRAINING.count for index in range(len(TRAINING))]
     blank = Split(labels, lambda index: torch.zeros(3, 96, 96, dtype=torch.uint8))
     trainer = Trainer(method, Data("blank", CLASSES, blank, blank, blank, "0" * 32), OneProcess(), Settings(read_every=10**9))
-    trainer.state.step = trainer.total - 1  # of the last phase, in which all that is trained at all is trained
-    trainer.set_phase()
+    trainer.state.step = trainer.total - trainer.per_epoch
+    trainer.start_epoch()
     return trainer
 
 
@@ -169,6 +170,7 @@ def stepping(trainer: Trainer) -> Callable[[], None]:
 def testing(trainer: Trainer) -> Callable[[], None]:
     """One test pass."""
     images, _ = batch(trainer)
+    trainer.prepare(trainer.method.recipe.epochs)
 
     @torch.no_grad()
     def test() -> None:

@@ -184,7 +184,7 @@ def _side_by_side(comparison: Comparison, measured: Sequence[Measured]) -> str:
     heads = ["", "seeds", "top-1 (95%)", "gain (95%)", "p adjusted", "looks at part", "M params", "M FLOPs"]
     rows = [_cells(row, measured) for row in comparison.rows]
     guesses = ", ".join(f"{name} {100 * share:.0f}%" for name, share in comparison.blind.items())
-    without = f"\nHit rate of guesses that never see the image: {guesses}" if guesses else ""
+    without = f"\nHit rate of guesses that ignore the image: {guesses}" if guesses else ""
     return title + "\n" + _grid([[*heads, "training step", "test pass"], *rows]) + without
 
 

@@ -14,8 +14,8 @@ depth, which the shared blocks have; an image's partner is the one before it in 
 (alone in its batch it is its own, and undisturbed); the pair-wise branch is classified by the self-attention's classifier; weight
 decay is decoupled from Adam, and the uncertainties have none. The result's backbone isn't stated; ViT-B/16 stands in.
 Where paper and code differ: no official code is known; a replication quotes the paper's settings, and departs from it
-elsewhere. A step is two passes, the pair-wise one with twice the keys, a reading of all maps, and a block: measured 2.7 times
-the baseline's.
+elsewhere. A step is two passes, the pair-wise one with twice the keys, a reading of all maps, and a block;
+python -m benchmarks.steps times it.
 Catalog: catalog/papers/dcal.yaml.  Every number below carries its source: P = paper (as the replication quotes it), O = ours.
 """
 

@@ -18,6 +18,7 @@ Catalog: catalog/papers/ffvt.yaml.  Every number below carries its source: P = p
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from implementations.common.cli import run
-from implementations.common.method import Claim, Classes, Method, Terms
+from implementations.common.method import Claim, Classes, Method, Terms, processes
 from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
 from implementations.common.vit import CLASS, ViT, attend, take, watch
@@ -113,10 +114,11 @@ class FFVT(Method):
         return mutual_attention(from_class, to_class).topk(self.recipe.tokens_per_layer).indices
 
     def batches(self, labels: list[int], size: int, rng: random.Random) -> list[list[int]]:
-        """All images, and the first ones again until the last, smaller batch has an equal share for each of the authors' GPUs."""
+        """All images, and the first ones again until the last, smaller batch has equal shares for the authors' GPUs and ours."""
         order = list(range(len(labels)))
         rng.shuffle(order)
-        order += order[: -len(order) % (GPUS * self.recipe.micro_batches)]  # C utils/data_utils.py: DistributedSampler
+        shares = math.lcm(GPUS, processes() * self.recipe.micro_batches)
+        order += order[: -len(order) % shares]  # C utils/data_utils.py: DistributedSampler
         return [order[start : start + size] for start in range(0, len(order), size)]
 
     def forward(self, images: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ Assumed: the prediction is the mean of both scales' logits; the second class tok
 half as far a step as the code's two together.
 Where paper and code differ: the released trainer leaves out the second scale's loss, so that it trains a plain ViT; we follow
 the paper, which sums both. The code has patches of 32 px, the paper's table ViT-B/16, which is followed. Its cosine is over
-10,000 steps, of which it takes 26 whole epochs; ours ends with them.  A step is two passes, and one reading of all maps:
-measured 2.3 times the baseline's.
+10,000 steps, of which it takes 26 whole epochs; ours ends with them.  A step is two passes, and one reading of all maps;
+python -m benchmarks.steps times it.
 Catalog: catalog/papers/rams-trans.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
 

@@ -13,7 +13,7 @@ Assumed: the attention is the last block's class row, averaged over heads; the p
 taken away before the first block; the first pass is classified in training too; scores are plain dot products and their softmax
 mixes the embeddings, which start at zero; the three losses count alike; ViT-B/16 at 448 px, and rate, schedule, dropout and
 images of that year's other ViT papers' code (TransFG's, RAMS-Trans's), 10,000 steps of 16 images.
-Where paper and code differ: no code is known.  A step is two passes: measured 2.0 times the baseline's.
+Where paper and code differ: no code is known.  A step is two passes; python -m benchmarks.steps times it.
 Catalog: catalog/papers/tpskg.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
 

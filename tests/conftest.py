@@ -58,6 +58,18 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+DEAR = {"broken", "built_site", "by_two", "short", "trained", "two_processes"}
+"""Fixtures that take many seconds: the tests that use one go to one worker, so that it is set up once. All others go to any."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tells xdist (--dist loadgroup) which tests belong together."""
+    for item in items:
+        for name in sorted(DEAR.intersection(item.fixturenames)):
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
 class _Handler(SimpleHTTPRequestHandler):
     """Serves the built site below its published path, silently; like its host, answers a missing page with 404.html."""
 
@@ -95,6 +107,21 @@ def site_address(built_site: Path, site_base: str) -> Iterator[str]:
     """The address at which the built site is served: ``http://127.0.0.1:41234/finch/``."""
     with _served(built_site, site_base) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Makes a folder a cache of Finch's in which the finches are those that all workers of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    finches = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "drawn-finches"
+    finches.mkdir(exist_ok=True)
+
+    def cache(folder: Path) -> Path:
+        folder.mkdir(exist_ok=True)
+        (folder / "finches").symlink_to(finches)
+        return folder
+
+    return cache
 
 
 @pytest.fixture(scope="module")  # as long as it lives, playwright's event loop runs, and no test can run one of its own

@@ -64,11 +64,15 @@ def synthetic_finches(
     ]
     drawn = [finches.images(spec, progress) for spec in specs]
     splits = [finches_split(spec, images) for spec, images in zip(specs, drawn, strict=True)]
-    spec = specs[0]
-    family = tuple(number for number in range(spec.families) for _ in range(spec.siblings))
-    reference = finches.are_the_frozen_ones(spec, drawn[0])
+    reference = finches.are_the_frozen_ones(specs[0], drawn[0])
     digest = hashlib.blake2b("".join(images.digest for images in drawn).encode(), digest_size=16).hexdigest()
-    return Data("synthetic-finches", Classes(tuple(finches.names(spec)), {"family": family}), *splits, digest, reference)
+    return Data("synthetic-finches", finches_classes(specs[0]), *splits, digest, reference)
+
+
+def finches_classes(spec: finches.Spec) -> Classes:
+    """The species of drawn images, with the family of each."""
+    family = tuple(number for number in range(spec.families) for _ in range(spec.siblings))
+    return Classes(tuple(finches.names(spec)), {"family": family})
 
 
 def finches_split(spec: finches.Spec, images: finches.Images) -> Split:

@@ -13,8 +13,6 @@ round. A buffer that changes without looking at the batch, such as spectral norm
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +25,7 @@ from torch import Tensor, nn
 
 from implementations.common.errors import Usage
 from implementations.common.randomness import seed_torch
-from implementations.common.recipes import Recipe, resolve
+from implementations.common.recipes import Recipe, changed
 from implementations.common.records import EVIDENCE
 
 if TYPE_CHECKING:  # it imports timm, which takes seconds, and --help doesn't need it
@@ -74,9 +72,9 @@ class Method(nn.Module):
     demo: ClassVar[Mapping[str, Mapping[str, Any]]]
     """For each family of backbones that the method works on ("cnn", "vit"): what of the recipe the demo changes, beside what it
     changes for all (recipes.DEMO)."""
-    demo_at: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """For another budget than the demo's own, by what --set changes, such as "patch_stride=6": what else of the demo's recipe is
-    other there, since trials under that budget came out so."""
+    demo_at: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    """For another budget than the demo's own, by family of backbones and by what --set changes: what else of the demo's recipe is
+    other there, since trials under that budget came out so ({"vit": {"patch_stride=6": {"lr": 5e-3}}})."""
     bounds: ClassVar[Mapping[str, tuple[float | None, float | None]]] = {}
     """Between which values a setting of the demo has to lie, where that isn't plain (0 is one end, for counts 1): the best of the
     trials may lie there, since nothing can be tried beyond."""
@@ -108,12 +106,13 @@ class Method(nn.Module):
         knows (None: the paper's). `weights` of the backbone: None draws them at random; "pretrained" takes those shipped with
         Finch or found in timm's cache, without a network; "download" fetches timm's if need be; a path is a safetensors file
         with timm's names. `input_size`: the images' side in pixels (None: the paper's). `changes`: further fields of `recipe`,
-        such as patch_stride=6.
+        such as patch_stride=6, optimizer_options={"momentum": 0.8}, train=(op("RandomCrop", size=448), …). Transforms that aren't
+        among them grow with `input_size`.
 
         What comes: forward (B, 3, H, W) → logits (B, K); losses (B, 3, H, W), (B,) → weighted terms by name, to be added up;
         evidence (B, 3, H, W) → (B, h, w); `recipe`: how the authors train, and what images go through before (common.data's
-        `transform(model.recipe.test)` does it). Raises Usage for a backbone that the method can't work with or a setting that
-        there isn't, Fault for weights that can't be had.
+        `transform(model.recipe.test)` does it). Raises Usage for a backbone that the method can't work with, a setting that
+        there isn't or a value of another kind, Fault for weights that can't be had.
         """
         from implementations.common.weights import Source
 
@@ -121,12 +120,8 @@ class Method(nn.Module):
             if classes < 1:
                 raise Usage(f"{cls.__name__}.build: classes is at least 1, not {classes}")
             classes = Classes(tuple(map(str, range(classes))))
-        if input_size is not None:
-            changes["input_size"] = input_size
-        texts = [f"{name}={json.dumps(value, default=str)}" for name, value in changes.items()]
-        recipe = resolve(cls.recipe, None, texts, by=f"{cls.__name__}.build:")
-        if backbone is not None:
-            recipe = dataclasses.replace(recipe, backbone=backbone)
+        asked = {"backbone": backbone, "input_size": input_size}
+        recipe = changed(cls.recipe, changes | {name: value for name, value in asked.items() if value is not None})
         if weights in (None, "pretrained", "download"):
             source = Source(random=weights is None, download=weights == "download")
         else:
@@ -216,15 +211,20 @@ class Method(nn.Module):
         return {}
 
 
+def processes() -> int:
+    """How many processes train together."""
+    return torch.distributed.get_world_size() if torch.distributed.is_available() and torch.distributed.is_initialized() else 1
+
+
 @torch.no_grad()
 def gather(tensor: Tensor) -> Tensor:
     """This process's share of a batch (B, …) → the whole batch's, (processes × B, …), in its order and without gradient.
 
     The tensor itself where there is one process. All processes call it, with tensors of one shape: their shares are equal.
     """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if processes() == 1:
         return tensor.detach()
-    shares = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(torch.distributed.get_world_size())]
+    shares = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(processes())]
     torch.distributed.all_gather(shares, tensor.detach().contiguous())
     return torch.cat(shares)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 import torch
@@ -14,4 +15,12 @@ def derive(*key: object) -> int:
 
 def seed_torch(*key: object) -> None:
     """Seeds torch's generators on every device from a key."""
-    torch.manual_seed(derive(*key))
+    if _has_accelerator():
+        torch.manual_seed(derive(*key))
+    else:  # the same for the CPU, without writing down where it was called, which takes longer than an image's transforms
+        torch.default_generator.manual_seed(derive(*key))
+
+
+@functools.cache
+def _has_accelerator() -> bool:
+    return torch.accelerator.is_available()

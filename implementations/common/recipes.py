@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import numbers
 import re
 import types
 import typing
@@ -141,24 +142,29 @@ DEMO: dict[str, Any] = {
 """What the demo changes in every recipe: the baseline's and each method's alike. O = ours."""
 
 
-def resolve(
-    paper: Recipe, demo: Mapping[str, Any] | None, changes: Sequence[str] = (), *, folder: bool = False, by: str = "--set"
-) -> Recipe:
-    """The recipe of a run: the paper's; for the demo DEMO and the method's own changes on it; then what the user set.
+def resolve(paper: Recipe, demo: Mapping[str, Any] | None, changes: Sequence[str] = (), *, folder: bool = False) -> Recipe:
+    """The recipe of a run: the paper's; for the demo DEMO and the method's own changes on it; then what the user set by --set.
 
-    `folder`: images of any size, so the demo scales them first. Raises Usage, which names what set it (`by`), for what no recipe
-    can be.
+    `folder`: images of any size, so the demo scales them first. Raises Usage for what no recipe can be.
     """
     recipe = paper if demo is None else dataclasses.replace(paper, **DEMO | dict(demo))
     if demo is not None and folder:
         size = op("Resize", size=(recipe.input_size, recipe.input_size))
         recipe = dataclasses.replace(recipe, train=(size, *recipe.train), test=(size, *recipe.test))
-    changed = dataclasses.replace(recipe, **dict(_change(recipe, text, by) for text in changes))
-    if changed.input_size == recipe.input_size:
-        return changed
-    scale = changed.input_size / recipe.input_size
-    transforms = {name: tuple(_scaled(operation, scale) for operation in getattr(recipe, name)) for name in ("train", "test")}
-    return dataclasses.replace(changed, **transforms)
+    return changed(recipe, dict(map(_read, changes)))
+
+
+def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with other values of its fields; at another input size its transforms grow with it, unless they are given.
+
+    Raises Usage for a field that it doesn't have, and a value of another kind than the field's.
+    """
+    other = dataclasses.replace(recipe, **{name: _of_kind(recipe, name, value) for name, value in values.items()})
+    scale = other.input_size / recipe.input_size
+    if scale == 1:
+        return other
+    kept = {name: getattr(recipe, name) for name in ("train", "test") if name not in values}
+    return dataclasses.replace(other, **{name: tuple(_scaled(operation, scale) for operation in kept[name]) for name in kept})
 
 
 def _scaled(operation: Operation, scale: float) -> Operation:
@@ -175,24 +181,42 @@ SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 """1e-3, which YAML takes for a word."""
 
 
-def _change(recipe: Recipe, text: str, by: str) -> tuple[str, Any]:
-    """One NAME=VALUE, the value of the kind that the recipe has there."""
+def _read(text: str) -> tuple[str, Any]:
+    """NAME=VALUE of the command line."""
     name, equals, value = text.partition("=")
-    current = {entry.name: getattr(recipe, entry.name) for entry in dataclasses.fields(recipe)}
-    if not equals or name not in current:
-        near = difflib.get_close_matches(name, current, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(current)}"
-        raise Usage(f"{by} {text}: {'expected NAME=VALUE' if not equals else f'the recipe has no {name!r}{hint}'}")
+    if not equals:
+        raise Usage(f"--set {text}: expected NAME=VALUE")
     if name == "backbone":
         raise Usage(f"--set {text}: --backbone {value} does this, and takes the demo's recipe for its kind")
     try:
         read = float(value) if SCIENTIFIC.fullmatch(value) else yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise Usage(f"{by} {text}: {value!r} is no value that can be read; expected one like {current[name]!r}") from error
-    kinds = typing.get_args(hint) if isinstance(hint := typing.get_type_hints(type(recipe))[name], types.UnionType) else (hint,)
-    if float in kinds and type(read) is int:
-        read = float(read)
-    if type(read) not in kinds or type(read) not in (bool, int, float, str, types.NoneType):
-        kind = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in kinds if isinstance(kind, type))
-        raise Usage(f"{by} {text}: found {value!r}, expected {kind or 'no single value'}, such as {current[name]!r}")
+        raise Usage(f"--set {text}: {value!r} is no value that can be read") from error
+    if isinstance(read, dict | list):
+        raise Usage(f"--set {text}: expected a single value")
     return name, read
+
+
+def _of_kind(recipe: Recipe, name: str, value: Any) -> Any:
+    """A new value of a field, as Python's own number where it is one of another library."""
+    current = {entry.name: getattr(recipe, entry.name) for entry in dataclasses.fields(recipe)}
+    if name not in current:
+        near = difflib.get_close_matches(name, current, n=1)
+        there = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(current)}"
+        raise Usage(f"the recipe has no {name!r}; {there}")
+    hint = typing.get_type_hints(type(recipe))[name]
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if isinstance(value, numbers.Number):
+        value = getattr(value, "item", lambda: value)()  # NumPy's as Python's
+    if float in kinds and type(value) is int:
+        value = float(value)
+    if not any(_is_a(value, kind) for kind in kinds):
+        expected = " or ".join("null" if kind is types.NoneType else kind.__name__ for kind in kinds)
+        raise Usage(f"{name}: found {value!r}, expected {expected}, such as {current[name]!r}")
+    return value
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is tuple:  # tuple[Operation, ...]
+        return isinstance(value, tuple) and all(isinstance(entry, typing.get_args(kind)[0]) for entry in value)
+    return isinstance(value, typing.get_origin(kind) or kind) and isinstance(value, bool) == (kind is bool)

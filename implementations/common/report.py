@@ -41,7 +41,7 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
         console.print("No committed record of the baseline fits this run; --compare baseline trains it.", highlight=False)
     if record.outcome.blind:
         guesses = ", ".join(f"{name} {100 * one.share:.0f}%" for name, one in record.outcome.blind.items())
-        console.print(f"The part is found without looking at the image by: {guesses}", markup=False, highlight=False)
+        console.print(f"Hit rate of guesses that ignore the image: {guesses}", markup=False, highlight=False)
         console.print(f"* more often than {LAST_GUESS} (95% interval of these images)", markup=False, highlight=False)
     console.print(_beside(record), markup=False, highlight=False)
     console.print(f"record:  {path}\npicture: {path.with_suffix('.webp')}", markup=False, highlight=False)
@@ -53,7 +53,7 @@ def _beside(record: Record) -> str:
     facts = [
         f"{outcome.parameters / 1e6:.2f} M parameters",
         f"{outcome.flops / 1e6:.1f} M FLOPs an image (matmul, convolution, attention)",
-        f"trained in {compute.seconds:.0f} s on {compute.device}, {compute.threads} threads, whatever else ran beside",
+        f"trained in {compute.seconds:.0f} s on {compute.device}, {compute.threads} threads (machine not necessarily idle)",
     ]
     if outcome.family_top1 is not None:
         facts.insert(0, f"the family right on {100 * outcome.family_top1:.1f}%")

@@ -184,7 +184,8 @@ def recipe_for(method: type[Method], *, profile: str, backbone: str | None, chan
         family = backbones.family_of(backbone) if backbone else next(iter(method.demo))
         if family not in method.demo:
             raise Usage(f"{backbone} is no backbone for {method.__name__}: it works on {' or '.join(method.demo)}")
-        demo = {**method.demo[family], **{k: v for change in changes for k, v in method.demo_at.get(change, {}).items()}}
+        at = method.demo_at.get(family, {})
+        demo = {**method.demo[family], **{k: v for change in changes for k, v in at.get(change, {}).items()}}
     recipe = resolve(method.recipe, demo, changes, folder=folder)
     return dataclasses.replace(recipe, backbone=backbone) if backbone else recipe
 

@@ -124,7 +124,7 @@ class Trainer:
                 self.set_phase()
             for images, labels in fed:
                 if self.state.step % self.per_epoch == 0:
-                    self._start_epoch()
+                    self.start_epoch()
                 self.step(images, labels)
                 if self.state.step % self.per_epoch == 0:
                     self._end_epoch()
@@ -238,13 +238,15 @@ class Trainer:
         self.progress.phase = self._phase
         return self._phase
 
-    def _start_epoch(self) -> None:
+    def start_epoch(self) -> None:
+        """What comes before the first step of the epoch that the state is in."""
         self._share_statistics()
         self.set_phase()
-        self._prepare(self.epoch)
+        self.prepare(self.epoch)
         self.method.train()
 
-    def _prepare(self, epoch: int) -> None:
+    def prepare(self, epoch: int) -> None:
+        """The method's own `prepare`, on the training images; for the final test with epoch == epochs."""
         seed_torch(self.settings.seed, "prepare", epoch)
         with torch.no_grad(), self.accelerator.autocast():
             self.method.prepare(epoch, self.images_in_order(self.data.train))
@@ -269,7 +271,7 @@ class Trainer:
             checkpoints.load_weights(checkpoints.best_of(self._checkpoint_needed()), self.method)
         else:
             self.state.best_epoch = self.method.recipe.epochs
-            self._prepare(self.method.recipe.epochs)
+            self.prepare(self.method.recipe.epochs)
             self._check_buffers()
         self.method.eval()
 
@@ -302,7 +304,7 @@ class Trainer:
         if apart:
             raise Fault(
                 f"{type(self.method).__name__}'s buffer {apart[0]!r} differs between the {processes} processes after step"
-                f" {self.state.step}, so that all but one lose what they saw. Change it in after_step, from what gather"
+                f" {self.state.step}, so what every process but one saw would be lost. Change it in after_step, from what gather"
                 " (implementations/common/method.py) puts together of all processes, or in prepare, alike on all to the last bit"
             )
 

@@ -63,6 +63,7 @@ def run(case: str) -> tuple[dict, list[int]]:
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     out = Path(os.environ["PARITY_OUT"])
     for case in CASES:
         weights, predictions = run(case)

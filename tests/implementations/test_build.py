@@ -6,6 +6,7 @@ import re
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -13,6 +14,8 @@ from safetensors.torch import save_file
 from implementations.baseline import Baseline
 from implementations.common.errors import Usage
 from implementations.common.method import Classes, Method, gather
+from implementations.common.recipes import op
+from implementations.common.schedules import Cosine
 from implementations.common.weights import SHIPPED, Missing
 from implementations.dcal import DCAL
 from implementations.pmg import PMG
@@ -72,6 +75,14 @@ def test_any_setting_of_the_recipe_can_be_changed_by_name():
     assert model.backbone.grid == (7, 7)
 
 
+def test_settings_are_values_of_any_kind_and_of_numpys_numbers():
+    changes = {"optimizer_options": {"momentum": 0.8}, "schedule": Cosine(warmup=3), "train": (op("RandomCrop", size=64),), "clip": None}
+    recipe = TransFG.build(3, "vit_tiny_patch16_224", input_size=64, margin=np.float32(0.25), epochs=np.int64(7), **changes).recipe
+    assert {name: getattr(recipe, name) for name in changes} == changes
+    assert [(type(value), value) for value in (recipe.margin, recipe.epochs)] == [(float, 0.25), (int, 7)]
+    assert [operation.arguments.get("size") for operation in recipe.test[:2]] == [[86, 86], 64]  # those that aren't given grow
+
+
 def test_classes_may_have_names_and_coarser_levels():
     classes = Classes(("jay", "crow"), {"family": (0, 0)})
     assert PMG.build(classes, "resnet10t", input_size=64).classes is classes
@@ -113,8 +124,13 @@ def test_weights_that_arent_there_are_missing_and_no_network_is_asked():
         (PMG, {"backbone": "vit_tiny_patch16_224"}, "vit_tiny_patch16_224 is a vision transformer; this method works on a CNN"),
         (DCAL, {"backbone": "deit_tiny_distilled_patch16_224", "input_size": 64}, "is a VisionTransformerDistilled; expected a plain VisionTransformer"),
         (TransFG, {"backbone": "finch_vit", "input_size": 64}, "patches of 8 px can't have a stride of 12 px: expected 1 to 8"),
-        (TransFG, {"margn": 0.3}, "^TransFG.build: margn=0.3: the recipe has no 'margn'; did you mean 'margin'"),
-        (TransFG, {"margin": "wide"}, "expected float, such as 0.4"),
+        (TransFG, {"margn": 0.3}, "^the recipe has no 'margn'; did you mean 'margin'"),
+        (TransFG, {"margin": "wide"}, "^margin: found 'wide', expected float, such as 0.4"),
+        (TransFG, {"epochs": True}, "^epochs: found True, expected int, such as"),
+        (TransFG, {"lr": None}, "^lr: found None, expected float, such as"),
+        (TransFG, {"train": ("Resize",)}, r"^train: found \('Resize',\), expected tuple, such as \(Operation"),
+        (TransFG, {"schedule": "Cosine"}, "^schedule: found 'Cosine', expected Schedule, such as Cosine"),
+        (TransFG, {"backbone": 50}, "^backbone: found 50, expected str, such as"),
         (TransFG, {"classes": 0}, "TransFG.build: classes is at least 1, not 0"),
     ],
 )

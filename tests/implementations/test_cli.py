@@ -6,10 +6,8 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from implementations.__main__ import implemented
 from implementations.common import cli, finches, records
 from implementations.common.interrupt import Interrupted
 from implementations.common.train import Trainer
+from tests import forked
 from tests.implementations.test_methods import method_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,9 +26,9 @@ SHORT = ["--set", "epochs=1", "--test-images", "2", "--validation-images", "2", 
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    """One cache for all: the finches are drawn once."""
-    return tmp_path_factory.mktemp("cache")
+def cache(tmp_path_factory, drawn) -> Path:
+    """One cache for all."""
+    return drawn(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
@@ -190,7 +189,7 @@ def test_a_run_of_another_recipe_neither_takes_nor_loses_the_state_of_one_that_w
 def test_of_several_values_one_that_cant_be_meant_is_said_before_anything_is_tried(finch, tmp_path):
     code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3,fast", "--trial", "rates")
     assert code == 2
-    assert "--set lr=fast: found 'fast', expected float" in said
+    assert "lr: found 'fast', expected float" in said
     assert records.trials_of(tmp_path / "baseline") == []
 
 
@@ -242,14 +241,16 @@ def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, o
         (["--backbone", "resnet51"], 2, "neither Finch nor timm knows a backbone 'resnet51'; did you mean"),
         (["--backbone", "resnet18"], 1, "no weights of resnet18 on this machine"),
         (["--weights", "/none.safetensors"], 1, "/none.safetensors: no such file"),
-        (["--set", "rate=1"], 2, "--set rate=1: the recipe has no 'rate'"),
+        (["--set", "rate=1"], 2, "the recipe has no 'rate'; it has backbone, input_size"),
         (["--set", "epoch=1"], 2, "did you mean 'epochs'?"),
         (["--set", "epochs"], 2, "--set epochs: expected NAME=VALUE"),
-        (["--set", "epochs=few"], 2, "--set epochs=few: found 'few', expected int, such as 15"),
-        (["--set", "lr=[1"], 2, "--set lr=[1: '[1' is no value that can be read; expected one like"),
+        (["--set", "epochs=few"], 2, "epochs: found 'few', expected int, such as 15"),
+        (["--set", "lr=[1"], 2, "--set lr=[1: '[1' is no value that can be read"),
+        (["--set", "optimizer_options={momentum: 0.8}"], 2, "--set optimizer_options={momentum: 0.8}: expected a single value"),
+        (["--set", "epochs=true"], 2, "epochs: found True, expected int, such as 15"),
         (["--set", "lr=.inf"], 2, "lr is a finite number, not inf"),
         (["--set", "clip=-1"], 2, "clip is the largest norm of the gradient, more than 0"),
-        (["--set", "patch_stride=x"], 2, "--set patch_stride=x: found 'x', expected int or null, such as None"),
+        (["--set", "patch_stride=x"], 2, "patch_stride: found 'x', expected int or null, such as None"),
         (["--set", "backbone=finch_vit"], 2, "--set backbone=finch_vit: --backbone finch_vit does this"),
         (["--set", "input_size=64"], 2, "the recipe's input size is 64, but its transforms leave 96×96 px"),
         (["--backbone", "resnet18.foo"], 2, "neither Finch nor timm knows a backbone 'resnet18.foo'"),
@@ -328,9 +329,8 @@ def test_help_tells_the_paper_without_importing_what_only_a_run_needs():
 # ----------------------------------------------------------------------------------------------------------- stopped runs
 
 
-def command(*more: str) -> list[str]:
-    """API-Net has dropout, two phases and BatchNorm; the images come from two workers."""
-    return [sys.executable, "-m", "implementations.api_net", "--set", "epochs=4", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0", *more]
+COMMAND = ("implementations.api_net", "--set", "epochs=4", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0")
+"""API-Net has dropout, two phases and BatchNorm; the images come from two workers."""
 
 
 def weights(cache: Path) -> dict:
@@ -340,49 +340,37 @@ def weights(cache: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, cache) -> dict:
-    home = tmp_path_factory.mktemp("whole")
-    (home / "finches").symlink_to(cache / "finches")
-    subprocess.run(command(), cwd=ROOT, env=os.environ | {"FINCH_CACHE": str(home)}, check=True, capture_output=True)
+def uninterrupted(tmp_path_factory, drawn) -> dict:
+    home = drawn(tmp_path_factory.mktemp("whole"))
+    code, said = forked.run(ROOT, *COMMAND, variables={"FINCH_CACHE": str(home)})
+    assert code == 0, said
     return weights(home)
 
 
-def step_of(process: subprocess.Popen, home: Path, at_least: int) -> None:
-    """Waits until the run has saved a state at some step."""
-    for _ in range(1200):
-        for path in (home / "runs").glob("*/*/state.safetensors"):
-            with safe_open(path, framework="pt") as file:
-                if json.loads(file.metadata()["finch"])["state"]["step"] >= at_least:
-                    return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+def stopped(signal: str, at_least: int, *command: str) -> tuple[str, ...]:
+    """The command, with a signal at some moment after its training has come to a step."""
+    return "tests.implementations.stopped", signal, str(at_least), *command
 
 
-def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(uninterrupted, tmp_path, cache):
+def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(uninterrupted, tmp_path, drawn):
     import torch
 
-    (tmp_path / "finches").symlink_to(cache / "finches")
-    variables = os.environ | {"FINCH_CACHE": str(tmp_path)}
-    moments = random.Random()
-    for at_least in (moments.randrange(1, 12), moments.randrange(16, 33)):
-        process = subprocess.Popen(command("--resume"), cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        step_of(process, tmp_path, at_least)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    subprocess.run(command("--resume"), cwd=ROOT, env=variables, check=True, capture_output=True)
+    variables = {"FINCH_CACHE": str(drawn(tmp_path))}
+    for at_least in (random.randrange(1, 12), random.randrange(16, 33)):
+        code, said = forked.run(ROOT, *stopped("SIGKILL", at_least, *COMMAND, "--resume"), variables=variables)
+        assert code == -9, said
+    code, said = forked.run(ROOT, *COMMAND, "--resume", variables=variables)
+    assert code == 0, said
     found = weights(tmp_path)
     assert found.keys() == uninterrupted.keys()
     assert [name for name in found if not torch.equal(found[name], uninterrupted[name])] == []
 
 
-def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(tmp_path, cache):
-    (tmp_path / "finches").symlink_to(cache / "finches")
-    process = subprocess.Popen(
-        command("--save-every", "1"), cwd=ROOT, env=os.environ | {"FINCH_CACHE": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    step_of(process, tmp_path, 1)
-    os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=60)[0]
-    assert process.returncode == 130
-    assert re.search(r"finch: stopped after step \d+ of 36; its state is kept, --resume goes on from there", said)
+def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(tmp_path, drawn):
+    code, said = forked.run(ROOT, *stopped("SIGINT", 12, *COMMAND, "--save-every", "1000"), variables={"FINCH_CACHE": str(drawn(tmp_path))})
+    assert code == 130
+    after = int(re.search(r"finch: stopped after step (\d+) of 36; its state is kept, --resume goes on from there", said)[1])
+    (path,) = (tmp_path / "runs" / "api-net").glob("*/state.safetensors")
+    with safe_open(path, framework="pt") as file:
+        assert json.loads(file.metadata()["finch"])["state"]["step"] == after >= 12
     assert "Traceback" not in said

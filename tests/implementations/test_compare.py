@@ -206,7 +206,7 @@ def test_the_tables_say_gain_interval_pointing_and_time(tmp_path, capsys):
     said = capsys.readouterr().out
     first, second = said.split("Equal epochs, and a baseline trained at least as long")
     assert "finch_vit: 15 epochs of 1 images, 400 test images" in first
-    assert "Hit rate of guesses that never see the image: random point 5%, one fixed point per family 15%" in first
+    assert "Hit rate of guesses that ignore the image: random point 5%, one fixed point per family 15%" in first
     assert "adjusted for the 2 methods compared (Holm)" in first
     told = {cells[0]: cells for line in first.splitlines() if len(cells := without_intervals(line)) > 5}
     assert told["baseline"] == ["baseline", "3", "75.0", "25%*, input gradient 15%", "0.00", "0.0", "1", "1"]
@@ -291,8 +291,8 @@ def test_an_unknown_paper_is_refused(capsys):
     assert "no implementation of 'pgm'; there are aftrans, api-net" in capsys.readouterr().err
 
 
-def test_runs_are_made_once_each_and_found_again_when_the_command_goes_on(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("FINCH_CACHE", str(tmp_path / "cache"))
+def test_runs_are_made_once_each_and_found_again_when_the_command_goes_on(tmp_path, drawn, monkeypatch, capsys):
+    monkeypatch.setenv("FINCH_CACHE", str(drawn(tmp_path / "cache")))
     monkeypatch.setattr(command, "_jobs", lambda papers, seeds, baseline: [("baseline", "finch_resnet", ("epochs=1",), seed) for seed in (0, 1)])
     arguments = ["--papers", "baseline", "--test-images", "1", "--threads", "1", "--records", str(tmp_path / "records")]
     assert command.main([*arguments, "--shard", "1/2"]) == 0

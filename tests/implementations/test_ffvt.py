@@ -12,10 +12,13 @@ from safetensors.torch import load_file
 from torch import tensor
 
 from implementations.ablations.ffvt import AnyTokens, LastLayerAlone, OneDirection, PretrainedLastLayer
+from implementations.common.data import Data, Split
+from implementations.common.fingerprint import OneProcess
+from implementations.common.train import Settings, Trainer
 from implementations.common.vit import watch
 from implementations.common.weights import SHIPPED
 from implementations.ffvt import FFVT, mutual_attention
-from tests.implementations.tiny import DEPTH, WIDTH, build, images, labels, reached
+from tests.implementations.tiny import DEPTH, FOUR, WIDTH, build, images, labels, reached
 
 
 def logits(method, count: int = 2) -> torch.Tensor:
@@ -98,8 +101,19 @@ def test_an_epoch_of_cub_has_188_batches_whose_last_is_filled_up_to_equal_shares
 
 def test_micro_batches_share_the_last_batch_too():
     method = build(FFVT, batch_size=32, micro_batches=8)
-    assert [len(batch) for batch in method.batches([0] * 70, 32, random.Random(0))] == [32] * 3
-    assert [len(batch) for batch in build(FFVT, batch_size=32, micro_batches=2).batches([0] * 70, 32, random.Random(0))] == [32, 32, 8]
+    assert [len(batch) for batch in method.batches([0] * 68, 32, random.Random(0))] == [32, 32, 8]
+    assert [len(batch) for batch in build(FFVT, batch_size=32, micro_batches=2).batches([0] * 68, 32, random.Random(0))] == [32, 32, 4]
+
+
+@pytest.mark.parametrize(("gpus", "micro_batches", "last"), [(1, 1, 12), (2, 1, 12), (8, 1, 16), (4, 2, 16), (8, 2, 16), (32, 1, 32)])
+def test_it_trains_on_cub_with_any_number_of_gpus_that_share_a_whole_batch(monkeypatch, gpus, micro_batches, last):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: gpus)
+    cub = Split([index % 4 for index in range(5994)], None)
+    run = Trainer(build(FFVT, batch_size=32, micro_batches=micro_batches), Data("cub", FOUR, cub, cub, cub, "0" * 32), OneProcess(num_processes=gpus), Settings())
+    sizes = [len(batch) for batch in run.epoch_batches(0)]
+    assert sizes == [32] * 187 + [last]
+    assert set(itertools.chain(*run.epoch_batches(0))) == set(range(5994))
 
 
 def test_the_choice_has_no_gradient_and_each_layers_tokens_lead_back_to_it_and_to_none_after_it():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from tests.implementations.parity import CASES, run
 @pytest.fixture(scope="module")
 def by_two(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("parity")
-    launch([sys.executable, "-m", "tests.implementations.parity"], {"PARITY_OUT": str(out)})
+    launch("tests.implementations.parity", out, {"PARITY_OUT": str(out)})
     return out
 
 

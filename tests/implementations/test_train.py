@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from implementations.common import checkpoints, evaluate, fingerprint
+from implementations.common import checkpoints, evaluate, fingerprint, randomness
 from implementations.common.errors import Fault, Usage
 from implementations.common.progress import Progress
 from implementations.common.schedules import Cosine, Schedule, Steps
@@ -211,6 +210,15 @@ def test_a_loss_sees_as_many_images_at_once_as_its_paper_says_on_fewer_devices()
     assert run.updates == EPOCHS * PER_EPOCH
 
 
+@pytest.mark.parametrize("accelerator", [False, True])
+def test_a_key_seeds_what_torch_would_seed_with_its_number(monkeypatch, accelerator):
+    monkeypatch.setattr(randomness, "_has_accelerator", lambda: accelerator)
+    randomness.seed_torch("step", 3)
+    ours = torch.rand(4)
+    torch.manual_seed(randomness.derive("step", 3))
+    assert torch.equal(ours, torch.rand(4))
+
+
 def test_a_loss_over_the_batch_is_not_split_into_micro_batches():
     with pytest.raises(Usage, match="Groups's loss is over the whole batch"):
         trainer(build(Groups, micro_batches=2))
@@ -225,7 +233,7 @@ def test_a_batch_that_micro_batches_cant_share_is_refused():
 def two_processes(tmp_path_factory) -> Path:
     """The weights of every toy, trained by two processes."""
     out = tmp_path_factory.mktemp("two")
-    launch([sys.executable, "-m", "tests.implementations.toys"], {"TOYS_OUT": str(out)})
+    launch("tests.implementations.toys", out, {"TOYS_OUT": str(out)})
     return out
 
 

@@ -171,16 +171,18 @@ def test_values_of_several_settings_are_combined_and_single_ones_kept():
     assert combinations(["epochs"]) == [["epochs"]]
 
 
-def test_under_another_budget_the_recipe_takes_what_trials_there_found_unless_it_is_set(monkeypatch):
+def test_under_another_budget_the_recipe_takes_what_trials_there_found_of_its_kind_of_backbones_unless_it_is_set(monkeypatch):
     baseline = method_of("baseline")
-    monkeypatch.setattr(baseline, "demo_at", {"patch_stride=6": {"lr": 5e-3}})
+    monkeypatch.setattr(baseline, "demo_at", {"vit": {"patch_stride=6": {"lr": 5e-3}, "epochs=60": {"lr": 4e-3}}})
 
-    def rate(*changes: str) -> float:
-        return recipe_for(baseline, profile="demo", backbone="finch_vit", changes=list(changes), folder=False).lr
+    def rate(*changes: str, backbone: str = "finch_vit") -> float:
+        return recipe_for(baseline, profile="demo", backbone=backbone, changes=list(changes), folder=False).lr
 
     assert rate() == rate("patch_stride=4") == baseline.demo["vit"]["lr"] != 5e-3
     assert rate("patch_stride=6") == 5e-3
     assert rate("patch_stride=6", "lr=0.5") == 0.5
+    assert rate("epochs=60") == 4e-3
+    assert rate("epochs=60", backbone="finch_resnet") == baseline.demo["cnn"]["lr"]
 
 
 def keep(folder, paper: str, *log: records.Trial) -> None:

@@ -320,6 +320,7 @@ def refused(toy: type[Method]) -> str:
 
 def main() -> None:
     """Under torchrun: trains every toy, and saves each process's weights."""
+    torch.set_num_threads(1)
     out = Path(os.environ["TOYS_OUT"])
     best = best_on_validation(out)
     torch.save(best.method.state_dict(), out / f"best-{best.accelerator.process_index}.pt")

@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from implementations.ablations.api_net import UniformGates
-from implementations.common import finches, harness, picture, records
+from implementations.common import cli, finches, harness, picture, records
 from implementations.common.data import Data, Split
 from implementations.common.errors import Fault
 from implementations.common.method import Method
@@ -26,6 +26,7 @@ from implementations.common.train import Settings, Trainer
 from implementations.common.weights import Source
 from implementations.rams_trans import RAMSTrans
 from implementations.transfg import TransFG
+from tests import forked
 from tests.implementations.test_trials import trial
 from tests.implementations.tiny import FOUR
 from tests.run_records import FINCHES, on_finches, record
@@ -93,8 +94,7 @@ def replaced(root: Path, file: str, old: str, new: str) -> None:
 
 
 def check(root: Path) -> tuple[int, str]:
-    run = subprocess.run([sys.executable, "-m", "tools.check_results", "--format", "github"], cwd=root, capture_output=True, text=True, check=False)
-    return run.returncode, run.stdout + run.stderr
+    return forked.run(root, "tools.check_results", "--format", "github")
 
 
 # ------------------------------------------------------------------------------------------------------------ changed code
@@ -425,23 +425,42 @@ def test_a_log_that_no_longer_begins_with_a_records_trials_is_named_and_one_that
 # ------------------------------------------------------------------------------------------------------------ running again
 
 
+@pytest.fixture
+def cache(tmp_path, drawn, monkeypatch) -> None:
+    """For runs of this process."""
+    monkeypatch.setenv("FINCH_CACHE", str(drawn(tmp_path / "cache")))
+
+
 @pytest.fixture(scope="module")
-def short(tmp_path_factory) -> records.Record:
+def short(tmp_path_factory, drawn) -> records.Record:
     """A record of one epoch of the baseline, on one thread."""
     into = tmp_path_factory.mktemp("records")
     like = on_finches("baseline", 0, dataset=FINCHES | {"validation": 32}, changes=["epochs=1"], backbone={"name": "finch_resnet", "weights": "shipped", "sha256": "a" * 64}, compute={"threads": 1})
-    rerun._run(rerun.command_of(like, into, images=4), ROOT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FINCH_CACHE", str(drawn(into / "cache")))
+        rerun._run(rerun.command_of(like, into, images=4), ROOT)
     ((_, made),) = records.read_all(into / "baseline")
     return made
 
 
-def test_run_again_on_the_same_threads_it_says_the_same_of_every_image(short):
+def here(command: list[str], root: Path) -> None:
+    """Runs an implementation's command in this process, which has all that another would first import."""
+    python, flag, module, *arguments = command
+    assert (python, flag, root) == (sys.executable, "-m", ROOT)
+    assert cli.main(method_of(module.removeprefix("implementations.")), arguments) == 0
+
+
+@pytest.mark.usefixtures("cache")
+def test_run_again_on_the_same_threads_it_says_the_same_of_every_image(short, monkeypatch):
+    monkeypatch.setattr(rerun, "_run", here)
     found = rerun.rerun(ROOT, short, [short], rerun.Wanted(images=2))
     assert (found.verdict, found.sentence) == ("match", "the same 64 predictions")
     assert found.then == found.now
 
 
-def test_run_again_on_other_threads_it_is_paired_by_image_and_says_what_is_different(short):
+@pytest.mark.usefixtures("cache")
+def test_run_again_on_other_threads_it_is_paired_by_image_and_says_what_is_different(short, monkeypatch):
+    monkeypatch.setattr(rerun, "_run", here)
     found = rerun.rerun(ROOT, short, [short], rerun.Wanted(threads=short.compute.threads + 1, images=2))
     assert f"threads {short.compute.threads} then, {short.compute.threads + 1} now" in found.sentence
     assert found.verdict == "match"

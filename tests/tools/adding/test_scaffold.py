@@ -20,6 +20,7 @@ import yaml
 from implementations.baseline import Baseline
 from implementations.common.method import Method
 from implementations.common.recipes import resolve
+from tests import forked
 from tests.implementations.tiny import build, images, labels
 from tests.tools.adding.places import linked
 from tools.adding.record import Refusal
@@ -100,12 +101,12 @@ def test_it_is_the_baseline_until_it_is_written(places, entry, family):
     assert torch.equal(here.eval().evidence(images()), there.eval().evidence(images()))
 
 
-def test_its_demo_trains(repository, tmp_path):
+def test_its_demo_trains(repository, tmp_path, drawn):
     scaffold(repository, "dcl", catalogued("dcl"))
-    options = ["--set", "epochs=1", "--test-images", 1, "--validation-images", 1, "--threads", 1, "--records", tmp_path / "records"]
-    shown = run(repository, "-m", "implementations.dcl", *options, FINCH_CACHE=str(tmp_path / "cache"))
-    assert shown.returncode == 0, shown.stderr
-    assert re.search(r"^DCL 10/10 epoch 1 +cross-entropy \d", shown.stdout + shown.stderr, re.MULTILINE)
+    options = ["--set", "epochs=1", "--test-images", "1", "--validation-images", "1", "--threads", "1", "--records", str(tmp_path / "records")]
+    code, said = forked.run(repository, "implementations.dcl", *options, variables={"FINCH_CACHE": str(drawn(tmp_path / "cache"))})
+    assert code == 0, said
+    assert re.search(r"^DCL 10/10 epoch 1 +cross-entropy \d", said, re.MULTILINE)
     assert len(list((tmp_path / "records/dcl").glob("*.json"))) == 1
 
 
