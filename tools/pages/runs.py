@@ -291,6 +291,7 @@ def at_equal_time(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[st
         | {
             "backbone": one.comparison.budget.network,
             "cost": one.cost / one.comparison.budget.epochs,
+            "unquiet": one.unquiet,
             "at_epochs": _percent(baseline.top1) if (baseline := one.comparison.row(BASELINE)) else None,
             "epochs": one.epochs,
             "relative": one.relative,
