@@ -104,7 +104,11 @@ def test_visitors_never_read_the_word_seed_of_the_list(catalog):
     assert not [text for text in texts if "the seed" in text.lower()]
 
 
-def test_the_datasets_pictures_are_there(catalog):
-    shown = [dataset.picture.file for dataset in catalog.datasets.values() if dataset.picture]
+def test_the_datasets_pictures_are_there_and_as_large_as_the_catalog_says(catalog):
+    from PIL import Image
+
+    shown = [dataset.picture for dataset in catalog.datasets.values() if dataset.picture]
     assert shown
-    assert [name for name in shown if not (ROOT / "site" / "assets" / name).is_file()] == []
+    for one in shown:
+        with Image.open(ROOT / "site" / "assets" / one.file) as picture:
+            assert picture.size == (one.width, one.height)

@@ -11,8 +11,8 @@ from tools.schema import Paper
 
 CARRIED = {
     "none": "There is no implementation yet, or no valid record of a run of it.",
-    "demo-checked": "It was run on drawn birds: the mechanism works as implemented. Whether it reaches the paper's number"
-    " wasn't measured.",
+    "demo-checked": "It was run on drawn birds; how it did there is on its page. Whether it reaches the paper's number wasn't"
+    " measured.",
     "small-scale": "It was run on photographs, with less than the paper's backbone or recipe.",
     "paper-scale": "It was run by the paper's recipe, unchanged, under all of the protocol that the claim states.",
 }

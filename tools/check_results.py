@@ -5,7 +5,7 @@
     python -m tools.check_results --explain VERDICT    what a verdict or a finding means, and what to do
     python -m tools.check_results --rerun [PAPER…]     run demos again, and compare with their committed records
     python -m tools.check_results --refresh PAPER…     make a paper's stale records anew, after a change that was meant
-    python -m tools.check_results --confirm [PAPER…]   show what has changed of papers' own recipes (none named: all), and keep it
+    python -m tools.check_results --confirm [PAPER…]   show what has changed of papers' own recipes; of those named, keep it
 
 Writes build/verdicts.json, from which the site tells what was checked. Exit code 0: every number has its evidence; 1: a claim
 that isn't the catalog's, a record that contradicts itself or is stale, a recipe that wasn't found as the baseline's was, a
@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, metavar="N", help="with --rerun: another seed, held against the spread of the recorded"
     )
     parser.add_argument("--refresh", nargs="+", metavar="PAPER", help="make stale records anew; a paper's or the baseline's")
-    parser.add_argument("--confirm", nargs="*", metavar="PAPER", help="keep papers' own recipes as the code has them now")
+    parser.add_argument(
+        "--confirm", nargs="*", metavar="PAPER", help="keep papers' own recipes as they are now; none named: show changes"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     return parser
 
@@ -103,7 +105,7 @@ def explain(verdict: str) -> int:
     """Prints what a verdict or a finding means, or all of them."""
     known = MEANINGS | FINDINGS
     if verdict != "all" and verdict not in known:
-        print(f'no verdict "{verdict}"{nearest(verdict, known)}; there are {", ".join(known)}', file=sys.stderr)
+        print(f'no verdict or finding "{verdict}"{nearest(verdict, known)}; there are {", ".join(known)}', file=sys.stderr)
         return 2
     print("\n\n".join(f"{name}\n{known[name]}" for name in (known if verdict == "all" else [verdict])))
     return 0
@@ -154,8 +156,8 @@ def _verdict(catalog: Catalog, paper_id: str, runs: Runs, states: dict[str, Reco
     if not own:
         return PaperVerdict(paper_id, "unmeasured", "no run of it is recorded", undeclared)
     if bad:
-        reason = f"{len(bad)} of its records: {bad[0].findings[0].message}"
-        return PaperVerdict(paper_id, "stale", reason, undeclared)
+        first = bad[0].findings[0]
+        return PaperVerdict(paper_id, "stale", f"{len(bad)} of its records: {first.kind}: {first.message}", undeclared)
     verdict, reason = _on_claim(catalog, paper_id, own)
     return PaperVerdict(paper_id, verdict, reason, undeclared)
 
@@ -208,15 +210,19 @@ def _refresh(root: Path, runs: Runs, papers: list[str]) -> int:
 
 
 def _confirm(root: Path, papers: list[str]) -> int:
-    """Keeps the paper profiles of implementations as they are now, and shows what is different of them."""
+    """Shows what is different of the paper profiles of implementations, of all if none is named; keeps those that are."""
     from tools import recheck
 
     known = implemented()
     for paper in papers:
         if paper not in known:
             raise Usage(f"no implementation of {paper!r}{nearest(paper, known)}; there are {', '.join(known)}")
-    changes = [f"{paper}: {change}" for paper in papers or known for change in recheck.confirm(paper, root)]
-    print("\n".join(changes) or "nothing has changed")
+    changed = {paper: changes for paper in papers or known if (changes := recheck.unconfirmed(paper, root))}
+    print("\n".join(f"{paper}: {change}" for paper, changes in changed.items() for change in changes) or "nothing has changed")
+    for paper in papers:
+        recheck.confirm(paper, root)
+    if changed and not papers:
+        print(f"nothing is kept yet; to keep what was meant: {recheck.CONFIRM} {' '.join(changed)}")
     return 0
 
 

@@ -88,14 +88,16 @@ def _value(recipe: dict[str, Any], name: str) -> str:
     return repr(recipe[name]) if name in recipe else "nothing"
 
 
-def confirm(paper: str, root: Path) -> list[str]:
-    """Keeps an implementation's present paper profile, a line a setting, and returns what is different of it."""
-    now = profile_of(paper)
-    lines = (f" {json.dumps(name)}: {json.dumps(value)}" for name, value in now.items())
+def unconfirmed(paper: str, root: Path) -> list[str]:
+    """What is different of an implementation's present paper profile from the one that is kept, if any."""
+    return profile_changes(profile_kept(paper, root) or {}, profile_of(paper))
+
+
+def confirm(paper: str, root: Path) -> None:
+    """Keeps an implementation's present paper profile, a line a setting."""
+    lines = (f" {json.dumps(name)}: {json.dumps(value)}" for name, value in profile_of(paper).items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"
-    changes = profile_changes(profile_kept(paper, root) or {}, now)
     write_atomically(root / PROFILES / f"{paper}.json", lambda file: file.write(text.encode()))
-    return changes
 
 
 def harness_changed(root: Path) -> list[Finding]:
@@ -142,9 +144,10 @@ def _drawn(record: Record) -> fingerprint.Moments | None:
 
 @dataclass(frozen=True)
 class Now:
-    """What the present code says of such a run: its claim, recipe and fingerprint, or why there are none."""
+    """What the present code says of such a run: its claim, test pass, recipe and fingerprint, or why there are none."""
 
     claim: dict[str, Any] | None = None
+    test_time: list[str] | None = None
     recipe: dict[str, Any] | None = None
     fingerprint: dict[str, Any] | None = None
     gone: str | None = None
@@ -162,7 +165,7 @@ def _now(record: Record, root: Path) -> Now:
         recipe = recipe_for(method, profile=record.profile, backbone=record.backbone.name, changes=record.changes, folder=folder)
         claim = asdict(method.claim) if method.claim else None
         computed = fingerprint.of(method, recipe, _drawn(record))
-        return Now(claim, json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(computed)))
+        return Now(claim, list(method.test_time), json.loads(json.dumps(recipe.as_data())), json.loads(json.dumps(computed)))
     except Exception as error:  # noqa: BLE001 - whatever broken code raises, the other records are checked
         return Now(gone=f"the code can't do such a run any more: {type(error).__name__}: {error}")
 
@@ -175,6 +178,7 @@ def _compared(record: Record, now: Now) -> tuple[list[Finding], str | None]:
         return [Finding(STALE, message) for message in messages], now.unchecked
     recipe, computed = now.recipe, now.fingerprint
     messages += [f"claim: {record.claim} then, {now.claim} now"] if record.claim != now.claim else []
+    messages += [f"test_time: {record.test_time} then, {now.test_time} now"] if record.test_time != now.test_time else []
     messages += [
         f"recipe.{name}: {record.recipe.get(name)!r} then, {recipe.get(name)!r} now"
         for name in {**record.recipe, **recipe}

@@ -314,6 +314,10 @@ class Picture(Model):
 
     file: Text
     """Its name in site/assets."""
+    width: Count
+    """In pixels."""
+    height: Count
+    """In pixels."""
     caption: Text
     """What is to be seen, also for who can't see it."""
 

@@ -32,17 +32,21 @@ The protocol is equal, and the claim lies above what 95% of further runs would g
 record. Look for what the paper or the official code does and ours doesn't.""",
     "not comparable": """Our runs were made under another protocol than the claim.
 The fields that differ, or that one side doesn't state, are named. A demo on drawn birds can't be compared with a claim on
-photographs: it shows that the mechanism works as implemented, and leaves the trust in the claim as it was.""",
-    "stale": """A record tells of code that is no more, or contradicts itself.
-Its recipe, its behaviour fingerprint, its weights, its images or what the harness does aren't those of the repository; or its
-numbers aren't those of its own predictions. If the change was meant, make the record anew:
-python -m tools.check_results --refresh PAPER. If it wasn't, the places named show what has changed.""",
+photographs, and leaves the trust in the claim as it was.""",
+    "stale": """A record tells of code that is no more, contradicts itself, or its log of trials was changed.
+Its recipe, its behaviour fingerprint, its weights, its images, its test pass or what the harness does aren't those of the
+repository; or its numbers aren't those of its own predictions; or trials.jsonl doesn't begin with the trials that were there when
+it was made. If a change of the code was meant, make the record anew: python -m tools.check_results --refresh PAPER. If it wasn't,
+the places named show what has changed.""",
     "unmeasured": """No run of the implementation is recorded.
 Record one: python -m implementations.PAPER --records implementations/records.""",
 }
 """The verdicts on a claim, each with its meaning."""
 CONTRADICTS, STALE, LOG, PROFILE, TEST_PASS = "contradicts itself", "stale", "trials changed", "paper profile", "test pass"
 FINDINGS = {
+    CONTRADICTS: """A record's numbers aren't those of its own predictions, or it was changed after it was written.
+Accuracy, interval, families' confusion and pointing are computed again from what the record keeps of each image, and its seal is
+a hash of all that it says but its note. Put back what was changed in it; else remove it, and record the run again.""",
     UNEQUAL: """Method and baseline didn't have the same number of trials of their recipes.
 More trials find better recipes, whatever a method is worth; so both have as many under each budget: one backbone with its
 strides, one input size, one number of epochs. Several seeds of a recipe are one trial. The last trial isn't counted if it only
@@ -67,7 +71,7 @@ python -m tools.check_results --confirm PAPER shows old and new values, and keep
 What a test pass does beyond one look at the image belongs to the protocol, so it is told in the words in which the catalog tells
 it of a claim: take one of those under test_time, or define a new one there in a sentence.""",
 }
-"""What may be wrong with an implementation or its log of trials, each with its meaning."""
+"""What may be wrong with a record, an implementation or its log of trials, beside what is stale; each with its meaning."""
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,6 @@ def test_no_internal_link_is_broken(site, address):
 
 def test_all_that_is_no_page_is_the_same_too(mkdocs, zensical):
     ours, theirs = ours_in(zensical.folder), ours_in(mkdocs.folder)
-    assert {".svg", ".css", ".js"} <= {Path(path).suffix for path in ours}
+    assert {".svg", ".css", ".js", ".webp"} <= {Path(path).suffix for path in ours}
     assert sorted(ours) == sorted(theirs)
     assert [path for path in ours if ours[path] != theirs[path]] == []

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 
 from implementations.common import sheet
+from implementations.common.evaluate import TOLERANCE
+from implementations.common.records import LAST_GUESS
 from tests.run_records import kept, on_finches
 from tools.catalog import ROOT, load
 from tools.pages import pictures
@@ -88,7 +90,7 @@ def test_how_often_a_method_looks_at_the_telling_part_is_its_runs_mean_with_an_i
 
 def test_what_is_found_without_looking_and_which_methods_point_better_is_told(page):
     data, html = page
-    assert "random point 5%, fixed point a family 25%" in html
+    assert f"or what lies within {TOLERANCE * 96:.0f} px of 96 around it, this often: random point 5%, {LAST_GUESS} 25%" in html
     assert data["above"] == ["DCAL (finch_vit)"]
     assert sorted(data["above"] + data["not_above"]) == sorted(f"{row['name']} ({row['backbone']})" for row in data["rows"])
     assert "Above it: DCAL (finch_vit)." in html
@@ -105,6 +107,13 @@ def test_where_no_map_points_better_than_the_guess_the_page_says_so(tmp_path):
 def test_an_ablation_stands_in_its_methods_row_with_its_difference(page):
     (row,) = [row for row in page[0]["rows"] if row["paper"] == "transfg"]
     assert [one["label"] for one in row["ablations"]] == ["AllPatches", "UniformRollout"]
+
+
+def test_what_a_test_pass_does_beyond_one_look_is_told_beside_the_method(tmp_path):
+    catalog, _ = load(ROOT)
+    html = render(catalog, kept(tmp_path, on_finches("baseline", 0), on_finches("ffvt", 0, test_time=["multi-crop"])))["attention.md"]
+    name = catalog.manifest.test_time["multi-crop"].name
+    assert re.findall(r'at test time: ([^<]*)<', html) == [name]
 
 
 @pytest.mark.parametrize("recorded", [[], ["baseline"]])
@@ -170,6 +179,8 @@ def test_the_same_images_stand_at_the_same_places_of_every_methods_picture(tmp_p
 
 def test_the_committed_pictures_show_the_same_images():
     records = read_runs(ROOT).records
+    if not any(records.get(paper) for paper in FORMULAS):
+        pytest.skip("no run of these methods is committed yet")
     drawn = [one for paper in FORMULAS for one in records.get(paper, ()) if one[1].seed == 0 and one[1].backbone.name == "finch_vit" and one[1].label is None]
     sheets = images_of([(path.with_name(record.picture), len(record.evidence)) for path, record in drawn])
-    assert not sheets or are_the_same(sheets)
+    assert are_the_same(sheets)

@@ -123,7 +123,7 @@ CODE = {
     "the test pass": ([(f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))")], ["harness.exact.predictions[0]"]),
     "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = points", "y, x = points")], ["harness.computed.pointing.input gradient"]),
     "the input gradient": ([(f"{COMMON}/evaluate.py", "gradient.abs()", "gradient.relu()")], ["harness.computed.pointing.input gradient"]),
-    "what is found without looking": ([(f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()")], ["harness.computed.blind.fixed point"]),
+    "what is found without looking": ([(f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()")], ["harness.computed.blind."]),
     "which images are drawn": ([(f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)")], ["harness.exact.drawn.test"]),
     "how images are transformed": ([(f"{COMMON}/data.py", "seed_torch(self.seed, \"sample\", epoch, index)", "seed_torch(self.seed, \"sample\", epoch, index + 1)")], ["fingerprint.exact.transforms[0]"]),
 }  # fmt: skip
@@ -172,10 +172,11 @@ RECORD = {
     "predictions": (lambda data: data["outcome"].update(predictions=records.encode([1] * 8 + [0] * 24)), "but 0 of its 32 predictions are right"),
     "interval": (lambda data: data["outcome"].update(interval=[0.7, 0.9]), "the interval (0.7, 0.9) isn't that of"),
     "pointing": (lambda data: data["outcome"]["pointing"]["evidence"].update(share=0.9), "contradicts itself: pointing of 'evidence' is 0.900000, but by its hits 0."),
-    "guess": (lambda data: data["outcome"]["blind"]["fixed point a family"].update(share=0.01), "contradicts itself: pointing of 'fixed point a family' is 0.010000, but by its hits 1."),
+    "guess": (lambda data: data["outcome"]["blind"][records.LAST_GUESS].update(share=0.01), f"contradicts itself: pointing of {records.LAST_GUESS!r} is 0.010000, but by its hits 1."),
     "dataset": (lambda data: data.update(of_known_images("0" * 32).model_dump(include={"dataset", "outcome", "labels"})), f"stale: dataset.fingerprint: {'0' * 32} then, {finches.KNOWN[KNOWN]} now"),
     "seed": (lambda data: data.update(seed=7), "its seal isn't that of its content"),
     "claim": (lambda data: data["claim"].update(value=99.9), "stale: claim: {'dataset': 'cub-200-2011', 'metric': 'top-1', 'value': 99.9,"),
+    "test pass": (lambda data: data.update(test_time=["flip"]), "stale: test_time: ['flip'] then, [] now"),
     "weights": (lambda data: data["backbone"].update(sha256="0" * 64), "stale: backbone.sha256: 0000000000000000… then"),
     "variant": (lambda data: data.update(variant="Gone", variant_file="implementations/ablations/api_net.py"), "stale: the code can't do such a run any more: "),
 }  # fmt: skip
@@ -218,6 +219,12 @@ def test_a_papers_own_recipe_changed_tenfold_is_named_with_both_values_and_so_is
 def test_images_whose_pixels_are_known_have_these():
     assert recheck._images(of_known_images(finches.KNOWN[KNOWN])) == []
     assert recheck._images(of_known_images("0" * 32)) != []
+
+
+def test_a_stale_papers_verdict_tells_the_kind_of_what_was_found():
+    state = verdicts.RecordState("f", "api-net", [verdicts.Finding("trials changed", "2 were made before it")])
+    found = check_results._verdict(load(ROOT)[0], "api-net", Runs(records={"api-net": [(Path("x"), on_cub(0, 0.9))]}), {"f": state}, None)
+    assert (found.verdict, found.reason) == ("stale", "1 of its records: trials changed: 2 were made before it")
 
 
 def test_a_note_may_be_added_to_a_record_later(evidence):
@@ -285,7 +292,7 @@ def test_every_verdict_and_finding_is_explained(capsys, verdict):
 
 def test_an_unknown_verdict_or_paper_is_wrong_usage_and_the_nearest_is_named(tmp_path, evidence, capsys):
     assert check_results.main(["--explain", "stail"]) == 2
-    assert 'no verdict "stail"; did you mean "stale"?' in capsys.readouterr().err
+    assert 'no verdict or finding "stail"; did you mean "stale"?' in capsys.readouterr().err
     root = copy(tmp_path / "repository", evidence)
     assert check_results.main(["--root", str(root), "--rerun", "api-nets"]) == 2
     assert "no records of 'api-nets'; did you mean \"api-net\"?" in capsys.readouterr().err
@@ -358,7 +365,13 @@ def test_an_implementation_whose_recipe_isnt_kept_is_told_the_command_that_keeps
     (found,) = recheck.declared("transfg", tmp_path, ())
     assert (found.kind, found.message) == ("paper profile", "it isn't kept yet; python -m tools.check_results --confirm transfg")
     assert check_results.main(["--confirm", "--root", str(tmp_path)]) == 0
-    assert "transfg: lr: nothing was confirmed, 0.03 now" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "transfg: lr: nothing was confirmed, 0.03 now" in said
+    everything = sorted(path.stem for path in (ROOT / recheck.PROFILES).iterdir())
+    *command, last = said.splitlines()[-1].partition("--confirm ")
+    assert (command[0], sorted(last.split())) == ("nothing is kept yet; to keep what was meant: python -m tools.check_results ", everything)
+    assert not (tmp_path / recheck.PROFILES).exists()
+    assert check_results.main(["--confirm", *everything, "--root", str(tmp_path)]) == 0
     kept, here = ({path.name: path.read_text(encoding="utf-8") for path in (root / recheck.PROFILES).iterdir()} for root in (tmp_path, ROOT))
     assert kept == here
 
@@ -553,7 +566,7 @@ def test_old_beside_new_is_the_record_as_it_was_at_the_commit(tmp_path, evidence
         (["--changed-since", "HEAD"], "--changed-since says how demos are run again: expected --rerun beside it"),
         (["--threads", "2"], "--threads says how"),
         (["--rerun", "--threads", "0"], "--threads 0: expected at least 1"),
-        (["--explain", ""], 'no verdict ""'),
+        (["--explain", ""], 'no verdict or finding ""'),
     ],
 )
 def test_options_that_cant_be_meant_are_wrong_usage(arguments, said, capsys):

@@ -21,6 +21,7 @@ import pytest
 import yaml
 from bibtexparser.middlewares import LatexDecodingMiddleware, SeparateCoAuthors
 
+from implementations.common.records import LAST_GUESS
 from tests.run_records import kept, on_finches
 from tools import exports, json_schema
 from tools.bibtex import citation_keys, key
@@ -36,7 +37,8 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 @pytest.fixture(scope="module")
 def real(tmp_path_factory) -> tuple[Catalog, Runs, dict[str, str | bytes]]:
     """The real catalog, runs of two of its implementations and of the baseline, and what is exported of them."""
-    made = [on_finches(paper, seed) for paper in ("baseline", "pmg", "transfg") for seed in range(3)]
+    made = [on_finches(paper, seed) for paper in ("baseline", "pmg") for seed in range(3)]
+    made += [on_finches("transfg", seed, stride=6, test_time=["multi-crop"]) for seed in range(3)]
     catalog, runs = load()[0], kept(tmp_path_factory.mktemp("recorded"), *made, on_finches("transfg", 0, variant="AllPatches"))
     return catalog, runs, exports.files(catalog, runs)
 
@@ -162,10 +164,11 @@ def test_our_own_runs_and_how_far_they_carried_a_paper_are_told_apart_from_claim
     _, runs, files = real
     record = next(record for record in runs.valid("transfg") if record.label is None and record.seed == 0)
     connection = opened(files["catalog.sqlite"])
-    fields = "top1, low, high, test_images, pointing, blind_pointing"
+    fields = "top1, low, high, test_images, pointing, blind_pointing, epochs, output_stride, patch_stride, test_time"
     found = connection.execute(f"SELECT {fields} FROM runs WHERE paper = 'transfg' AND variant IS NULL AND seed = 0").fetchall()
-    pointing = 100 * record.outcome.pointing["evidence"].share, 100 * record.outcome.blind["fixed point a family"].share
-    assert found == [(100 * record.outcome.top1, *(100 * end for end in record.outcome.interval), record.dataset.test, *pointing)]
+    pointing = 100 * record.outcome.pointing["evidence"].share, 100 * record.outcome.blind[LAST_GUESS].share
+    how = (15, None, 6, '["multi-crop"]')
+    assert found == [(100 * record.outcome.top1, *(100 * end for end in record.outcome.interval), record.dataset.test, *pointing, *how)]
     carried = {row["paper"]: row["carried"] for row in csv.DictReader(io.StringIO(files["results.csv"]))}
     assert (carried["transfg"], carried["cal"]) == ("demo-checked", "none")
     assert json.loads(files["catalog.json"])["papers"]["transfg"]["carried"] == "demo-checked"

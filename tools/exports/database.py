@@ -60,8 +60,9 @@ CREATE TABLE corrections (
   entry_kind TEXT NOT NULL, entry TEXT NOT NULL, date TEXT NOT NULL, kind TEXT NOT NULL, field TEXT NOT NULL, dataset TEXT,
   listed TEXT, correct TEXT, evidence TEXT NOT NULL, url TEXT) STRICT;
 CREATE TABLE runs (
-  paper TEXT NOT NULL, variant TEXT, dataset TEXT NOT NULL, backbone TEXT NOT NULL, seed INTEGER NOT NULL,
-  test_images INTEGER NOT NULL, top1 REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL, pointing REAL, blind_pointing REAL,
+  paper TEXT NOT NULL, variant TEXT, dataset TEXT NOT NULL, backbone TEXT NOT NULL, output_stride INTEGER, patch_stride INTEGER,
+  epochs INTEGER, seed INTEGER NOT NULL, test_time TEXT NOT NULL, test_images INTEGER NOT NULL,
+  top1 REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL, pointing REAL, blind_pointing REAL,
   record TEXT NOT NULL) STRICT;
 CREATE VIEW claims AS
   SELECT results.*, coalesce(papers.name, papers.title) AS method, papers.title, papers.year, papers.carried, backbones.family,
@@ -78,9 +79,10 @@ MEANINGS = {
     "fields": "Where a field of a result's protocol was read, if elsewhere than its value.",
     "reproductions": "What somebody got who ran the method again.",
     "runs": "What our own implementations reached, in percent with their 95% interval, by the records that were valid in this"
-    " build. `pointing`: how often what a method looks at peaks inside the part that tells the species, in percent;"
-    " `blind_pointing`: how often one fixed point a family lies there, which never looks at the image. Never to be put beside"
-    " `results` without looking at dataset and backbone.",
+    " build. Strides are NULL where they are the backbone's own; `test_time` is a JSON list. `pointing`: how often the map of"
+    " what a method looks at peaks inside the part that tells the species, or within 3 px of 96 around it, in percent;"
+    f" `blind_pointing`: how often {LAST_GUESS} does, which never sees the image. Never to be put beside `results` without"
+    " looking at dataset and backbone.",
     "levels": "What each level of trust means. `rank` grows with it: 0 listed, 1 sourced, 2 reproduced by others, 3 reproduced;"
     " contested has none.",
     "entries": "Papers, datasets, surveys, workshops and challenges, with what all of them have.",
@@ -236,12 +238,17 @@ def _runs(runs: Runs) -> Iterable[dict[str, Any]]:
     for paper_id in runs.records:
         for record in sorted(runs.valid(paper_id), key=lambda one: runs.file(one).as_posix()):
             low, high = record.outcome.interval
+            output_stride, patch_stride = record.budget.strides
             yield {
                 "paper": paper_id,
                 "variant": record.label,
                 "dataset": record.dataset.name,
                 "backbone": record.backbone.name,
+                "output_stride": output_stride,
+                "patch_stride": patch_stride,
+                "epochs": record.budget.epochs,
                 "seed": record.seed,
+                "test_time": _json(record.test_time),
                 "test_images": record.dataset.test,
                 "top1": 100 * record.outcome.top1,
                 "low": 100 * low,

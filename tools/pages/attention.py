@@ -73,11 +73,10 @@ def _rows(runs: Runs) -> list[tuple[Comparison, Row]]:
 def _row(catalog: Catalog, comparison: Comparison, row: Row) -> dict[str, Any]:
     """A method's numbers, and of each ablation what is lost by it."""
     ablations = [one for one in comparison.rows if one.paper == row.paper and one.label is not None and one.gain]
-    return shown(row) | {
-        "name": name_of(catalog, row),
+    return shown(catalog, row) | {
         "backbone": comparison.budget.network,
         "formula": FORMULAS[row.paper],
-        "ablations": [shown(one) for one in ablations],
+        "ablations": [shown(catalog, one) for one in ablations],
     }
 
 

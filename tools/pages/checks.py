@@ -26,7 +26,8 @@ DATASET = "synthetic-finches"
 def checks(catalog: Catalog, runs: Runs) -> Iterator[Page]:
     """All verdicts, the newest papers first; what the words mean; and every paper's records with what was found."""
     records = _records(runs)
-    for part in _parts(catalog, runs):
+    parts = _parts(catalog, runs)
+    for part in parts:
         shown = {table: [paper_id for _, paper_id in rows] for table, rows in grouped(part.items, _table)}
         data = {
             "meta": part.meta(
@@ -34,6 +35,7 @@ def checks(catalog: Catalog, runs: Runs) -> Iterator[Page]:
             ),
             "part": part,
             "rechecked": runs.verdicts is not None,
+            "records_at": _records_at(parts),
             "rows": [_verdict(catalog, runs, paper_id) for paper_id in shown.get("verdicts", ())],
             "count": len(_implemented(catalog)),
             "verdicts": [(name, text.split("\n")[0]) for name, text in MEANINGS.items()],
@@ -53,7 +55,17 @@ def _implemented(catalog: Catalog) -> list[str]:
 
 def _parts(catalog: Catalog, runs: Runs) -> list[Part]:
     """Pages of (table, paper): the verdicts, then the records."""
-    return paged("checks.md", [*(("verdicts", i) for i in _implemented(catalog)), *(("records", i) for i in runs.records)])
+    return paged("checks.md", [*(("verdicts", i) for i in _implemented(catalog)), *(("records", i) for i in _held(runs))])
+
+
+def _records_at(parts: list[Part]) -> str:
+    """The address of what was found of records and implementations."""
+    return starts(parts, _table).get("records", "checks/") + "#records"
+
+
+def _held(runs: Runs) -> list[str]:
+    """The papers with records, and those whose implementations the last check looked at."""
+    return list(dict.fromkeys([*runs.records, *(runs.verdicts.implementations if runs.verdicts else ())]))
 
 
 def _table(row: tuple[str, str]) -> str:
@@ -83,16 +95,18 @@ def _records(runs: Runs) -> dict[str, dict[str, Any]]:
     rows, of_paper = {}, defaultdict(list)
     for state in runs.verdicts.records.values() if runs.verdicts else ():
         of_paper[state.paper].append(state)
-    for paper_id, records in runs.records.items():
+    for paper_id in _held(runs):
         states = of_paper[paper_id]
         own = runs.verdicts.implementations.get(paper_id, ()) if runs.verdicts else ()
-        wrong = [(finding.kind, finding.message) for finding in own]
+        verdict = runs.verdicts.papers.get(paper_id) if runs.verdicts else None
+        wrong = [("its claim isn't the catalog's", verdict.undeclared)] if verdict and verdict.undeclared else []
+        wrong += [(finding.kind, finding.message) for finding in own]
         wrong += [(Path(state.file).name, finding.message) for state in states for finding in state.findings]
         sound = [state for state in states if not state.findings]
         unchecked = sum(state.unchecked is not None for state in sound)
         rows[paper_id] = {
             "paper": paper_id,
-            "count": len(records),
+            "count": len(runs.records.get(paper_id, ())),
             "valid": len(sound) - unchecked,
             "unchecked": unchecked,
             "wrong": wrong,
@@ -101,10 +115,9 @@ def _records(runs: Runs) -> dict[str, dict[str, Any]]:
 
 
 def side_by_side(catalog: Catalog, runs: Runs) -> Page:
-    """Methods beside the baseline at equal epochs and equal training time, and what such intervals promise."""
-    tables = on_dataset(catalog, runs, DATASET)
-    backbones = dict.fromkeys(one.budget.network for one in runs.comparisons if one.budget.dataset == DATASET)
-    plots = [(backbone, plot(catalog, runs, DATASET, backbone)) for backbone in backbones]
+    """Methods beside the baseline at equal epochs and one trained at least as long, and what such intervals promise."""
+    budgets = dict.fromkeys(one.budget._replace(epochs=None) for one in runs.comparisons if one.budget.dataset == DATASET)
+    plots = [(budget.network, plot(catalog, runs, budget)) for budget in budgets]
     simulated = json.loads(SIMULATION.read_text(encoding="utf-8"))
     data = {
         "meta": meta(
@@ -113,12 +126,12 @@ def side_by_side(catalog: Catalog, runs: Runs) -> Page:
             hide=["navigation", "toc"],
         ),
         "dataset_id": DATASET if DATASET in catalog.datasets else None,
-        "tables": [table for table in tables if len(table["rows"]) > 1],
+        "tables": on_dataset(catalog, runs, DATASET),
         "equal": at_equal_time(catalog, runs, DATASET),
         "plots": [(backbone, drawn) for backbone, drawn in plots if drawn],
         "methods": sum(row.adjusted is not None for comparison in runs.comparisons for row in comparison.methods),
         "left_out": len(runs.wrong),
-        "records_at": starts(_parts(catalog, runs), _table).get("records", "checks/") + "#records",
+        "records_at": _records_at(_parts(catalog, runs)),
         "simulated": simulated,
         "least": 100 * min(cell["expected"] for cell in simulated["cells"]),
         "least_run": 100 * min(cell["one_more_run"] for cell in simulated["cells"]),

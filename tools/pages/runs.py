@@ -19,7 +19,7 @@ from implementations.common.errors import Fault
 from implementations.common.records import EVIDENCE, Budget, Record, on_images_of
 from implementations.common.statistics import Estimate, paired
 from implementations.common.steps import Measured, Ratio
-from implementations.common.trials import of_budget, varied
+from implementations.common.trials import AT_EDGE, of_budget, problems, varied
 from tools.carried import CARRIED, carried
 from tools.catalog import Catalog
 from tools.pages.records import Runs
@@ -101,23 +101,26 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
         "backbone": comparison.budget.network,
         "images": comparison.images,
         "rows": [_seed(record, of_seed.get(record.seed)) for record in own.runs] if own else [],
-        "mean": shown(own) if own else None,
-        "baseline": shown(baseline) if of_seed else None,
+        "mean": shown(catalog, own) if own else None,
+        "baseline": shown(catalog, baseline) if of_seed else None,
         "blind": guesses(comparison),
         "methods": runs.methods,
-        "ablations": [shown(row) for row in ablations],
+        "ablations": [shown(catalog, row) for row in ablations],
         "facts": _facts(catalog, first),
         "trials": _tried(runs, paper_id, comparison.budget),
-        "baseline_trials": len(of_budget(runs.trials.get(BASELINE, ()), comparison.budget)) if of_seed else None,
+        "baseline_trials": len(of_budget(runs.trials.get(BASELINE, ()), comparison.budget)),
+        "untuned": _untuned(runs, own, comparison.budget) if own else [],
         "notes": list(dict.fromkeys(notes)),
     }
 
 
-def shown(row: Row) -> dict[str, Any]:
+def shown(catalog: Catalog, row: Row) -> dict[str, Any]:
     """A method's, an ablation's or the baseline's row: everything in percent."""
     return {
         "paper": row.paper,
+        "name": name_of(catalog, row),
         "label": row.label,
+        "tricks": tricks(catalog, row.runs[0]),
         "seeds": len(row.runs),
         "top1": _percent(row.top1),
         "values": [100 * record.outcome.top1 for record in row.runs],
@@ -127,8 +130,8 @@ def shown(row: Row) -> dict[str, Any]:
         "over_seeds": row.spread is not None,
         "own_spread": bool(row.spread and row.spread.own and row.spread.freedom > 0),
         "pointing": [_map(name, one.marked) | {"share": _percent(one.share)} for name, one in row.pointing.items()],
-        "parameters": _times(row.mean("parameters"), 1e-6),
-        "flops": _times(row.mean("flops"), 1e-6),
+        "parameters": row.runs[0].outcome.parameters / 1e6,
+        "flops": row.runs[0].outcome.flops / 1e6,
     }
 
 
@@ -157,10 +160,6 @@ def speed(row: Row, measured: Sequence[Measured]) -> dict[str, Any]:
 
 def _percent(estimate: Estimate) -> dict[str, float]:
     return {"value": 100 * estimate.value, "low": 100 * estimate.low, "high": 100 * estimate.high}
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
 
 
 def _seed(record: Record, baseline: Record | None) -> dict[str, Any]:
@@ -197,6 +196,14 @@ def _tried(runs: Runs, paper_id: str, budget: Budget) -> list[dict[str, Any]]:
     ]
 
 
+def _untuned(runs: Runs, row: Row, budget: Budget) -> list[str]:
+    """Why a row's recipe isn't the best of as many trials as the baseline had under the budget; nothing where it is."""
+    tried, of_baseline = (of_budget(runs.trials.get(paper, ()), budget) for paper in (row.paper, BASELINE))
+    # What lies at an edge stands with the findings: the method's own bounds aren't known here.
+    found = problems(tried, row.runs[0].recipe, None if row.paper == BASELINE else of_baseline, {})
+    return [f"{kind}: {sentence}" for kind, sentence in found if kind != AT_EDGE]
+
+
 def tricks(catalog: Catalog, record: Record) -> list[str]:
     """What the test pass of a run did beyond one look at the image, as people call it."""
     known = catalog.manifest.test_time
@@ -221,7 +228,7 @@ def _facts(catalog: Catalog, record: Record) -> list[tuple[str, str]]:
         ("Size", f"{size} (matmul, convolution, attention)"),
         ("Run on", f"{compute.device}, {threads}, {compute.precision}"),
         (
-            "Taken, other work on the machine may have run beside",
+            "Time taken (other jobs may have been running)",
             f"{compute.seconds:,.0f} s of training, {compute.images_per_second:.0f} images/s;"
             f" test pass {compute.test_images_per_second:.0f} images/s",
         ),
@@ -255,38 +262,39 @@ def _highlighted(source: str) -> dict[str, str]:
 
 
 def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
-    """Our runs on a dataset: a table a budget, the baseline first."""
+    """Our runs on a dataset: a table for each budget under which there are several rows to compare, the baseline first."""
     return [
         {
-            "backbone": comparison.budget.network,
-            "epochs": comparison.budget.epochs,
-            "train": comparison.budget.train,
+            "backbone": budget.network,
+            "epochs": budget.epochs,
+            "train": budget.train,
             "images": comparison.images,
             "spread": 100 * comparison.spread.variance**0.5 if comparison.spread else None,
             "blind": guesses(comparison),
             "rows": [
-                shown(row) | speed(row, runs.measured) | {"name": name_of(catalog, row), "tricks": tricks(catalog, row.runs[0])}
-                for row in comparison.rows
-                if row.label is None
+                shown(catalog, row)
+                | speed(row, runs.measured)
+                | {"trials": len(of_budget(runs.trials.get(row.paper, ()), budget)), "untuned": _untuned(runs, row, budget)}
+                for row in rows
             ],
         }
         for comparison in runs.comparisons
-        if comparison.budget.dataset == dataset_id and (comparison.methods or comparison.row(BASELINE))
+        if (budget := comparison.budget).dataset == dataset_id
+        and len(rows := [row for row in comparison.rows if row.label is None]) > 1
     ]
 
 
 def at_equal_time(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
-    """Each method's difference to the baseline at equal epochs, and to the baseline that was trained as long as it takes."""
+    """Each method's difference to the baseline at equal epochs, and to the baseline that was trained at least as long."""
     return [
-        shown(one.row)
+        shown(catalog, one.row)
         | {
-            "name": name_of(catalog, one.row),
             "backbone": one.comparison.budget.network,
-            "cost": one.cost.epochs / one.comparison.budget.epochs,
-            "measured": one.cost.measured,
+            "cost": one.cost / one.comparison.budget.epochs,
+            "unquiet": one.unquiet,
             "at_epochs": _percent(baseline.top1) if (baseline := one.comparison.row(BASELINE)) else None,
             "epochs": one.epochs,
-            "shorter": one.shorter,
+            "relative": one.relative,
             "at_time": _percent(one.baseline.top1),
             "over_time": _percent(one.gain),
         }
@@ -314,22 +322,22 @@ class Plot:
     bottom: int = 40
 
 
-def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot | None:
-    """Each method at what its training costs, and the baseline at several lengths, on one backbone.
+def plot(catalog: Catalog, runs: Runs, budget: Budget) -> Plot | None:
+    """Each method at what its training costs, and the baseline at several lengths, under a budget of whatever epochs.
 
-    None where no method's step was measured: by the images that it sees, one that looks at each twice costs no more than once.
+    None where no method's step was measured.
     """
     found = [
         (comparison, row, cost)
         for comparison in runs.comparisons
         for row in comparison.rows
-        if (comparison.budget.dataset, comparison.budget.network) == (dataset_id, backbone) and row.label is None
-        if (cost := cost_of(comparison, row, runs.measured)) and cost.measured
+        if comparison.budget._replace(epochs=budget.epochs) == budget and row.label is None
+        if (cost := cost_of(comparison, row, runs.measured))
     ]
     if all(row.paper == BASELINE for _, row, _ in found):
         return None
     lows, highs = [100 * row.top1.low for _, row, _ in found], [100 * row.top1.high for _, row, _ in found]
-    right_end, bottom, top = max(cost.epochs for *_, cost in found) * 1.18, 5 * (min(lows) // 5), 5 * (max(highs) // 5 + 1)
+    right_end, bottom, top = max(cost for *_, cost in found) * 1.18, 5 * (min(lows) // 5), 5 * (max(highs) // 5 + 1)
     frame = Plot([], [], [], [])
 
     def x(value: float) -> float:
@@ -340,15 +348,15 @@ def plot(catalog: Catalog, runs: Runs, dataset_id: str, backbone: str) -> Plot |
 
     points = [
         {
-            "x": x(cost.epochs),
+            "x": x(cost),
             "y": y(100 * row.top1.value),
             "low": y(100 * row.top1.low),
             "high": y(100 * row.top1.high),
             "name": name_of(catalog, row),
             "baseline": row.paper == BASELINE,
-            "detail": f"{comparison.budget.epochs} epochs, {row.mean('updates'):.0f} steps",
+            "detail": f"{comparison.budget.epochs} epochs, {row.runs[0].compute.updates} steps",
             "value": 100 * row.top1.value,
-            "cost": cost.epochs,
+            "cost": cost,
         }
         for comparison, row, cost in found
     ]
