@@ -228,15 +228,6 @@ class EqualTime:
         """How long the baseline was trained, as a multiple of the method's time."""
         return self.epochs / self.cost
 
-    @property
-    def shorter(self) -> bool:
-        """Whether no training of the baseline's was as long."""
-        return not _as_long(self.epochs, self.cost)
-
-
-def _as_long(epochs: int, cost: float) -> bool:
-    return epochs * EQUAL >= cost
-
 
 def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measured]) -> list[EqualTime]:
     """Each method whose step was measured, beside the shortest baseline that was trained at least as long on the same images.
@@ -257,7 +248,7 @@ def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measu
                 cost = cost_of(one, row, measured)
                 if cost is None or not lengths:
                     continue
-                epochs, other = next((pair for pair in lengths if _as_long(pair[0], cost)), lengths[-1])
+                epochs, other = next((pair for pair in lengths if pair[0] * EQUAL >= cost), lengths[-1])
                 same = other is one.row(BASELINE)
                 over = row.gain if same else gain(row.table, spread[id(row)], other.table, spread[id(other)])
                 found[id(row)] = EqualTime(one, row, cost, other, epochs, over, steps.of(row.runs[0], measured).unquiet)
