@@ -2,11 +2,12 @@
 
     .venv/bin/python -m implementations.common.pretrain finch_vit
 
-The networks learn from the species' labels alone, as ImageNet's do: no box, no label of a part. They are the plain baseline
+The networks learn from the species' labels, as ImageNet's do: no box, no label of a part. They are the plain baseline
 (baseline.py) on many more species, whose seed is another than the demo's, so that each is of another family. So few images are
-enough for a CNN, but not for a vision transformer, which hasn't begun to tell species apart when the CNN has. Beside labels it
-is therefore taught by the CNN, whose weights are made first: its class token and its patches are to say what the CNN says of the
-image and of each place (hints: Romero et al., ICLR 2015; a CNN as teacher: Touvron et al., ICML 2021). Stopped, the same command
+enough for a CNN. The vision transformer didn't begin to tell species apart in the time in which the CNN did; so beside the labels
+it is taught by the CNN, whose weights are made first: half-way through its blocks its patches predict the CNN's map of the same
+grid, at the end its patches and its class token the CNN's last map at each place and on average (hints: Romero et al., ICLR 2015;
+a CNN as teacher: Touvron et al., ICML 2021). Stopped, the same command
 goes on where it was. The weights are frozen with the drawing's VERSION: made anew, every record is of older ones.
 """
 
@@ -30,7 +31,7 @@ from torch import Tensor, nn
 
 from implementations.baseline import Baseline
 from implementations.common import backbones, evaluate, finches
-from implementations.common.data import Data, finches_split
+from implementations.common.data import Data, finches_split, transform
 from implementations.common.errors import Fault
 from implementations.common.files import cache_folder, write_atomically
 from implementations.common.interrupt import Interrupted
@@ -48,7 +49,8 @@ FAMILIES, SIBLINGS, IMAGES = 240, 4, 40
 """How many families, species of each, and images of each species; a tenth as many are held out."""
 HOW: dict[str, Mapping[str, Any]] = {
     "finch_resnet": {"epochs": 7, "batch_size": 64, "lr": 4e-3, "weight_decay": 0.05},
-    "finch_vit": {"epochs": 7, "batch_size": 32, "lr": 2e-3, "weight_decay": 0.05, "schedule": Cosine(warmup=0.03)},
+    # Small batches: the first steps are many and their images few. By batches of 32 it learns nothing in as many images.
+    "finch_vit": {"epochs": 7, "batch_size": 8, "lr": 2e-3, "weight_decay": 0.05, "schedule": Cosine(warmup=0.01)},
 }
 """What is changed of the baseline's demo for each backbone. All layers have one rate, as all of them start from nothing."""
 
@@ -56,32 +58,57 @@ HOW: dict[str, Mapping[str, Any]] = {
 TEACHER = "finch_resnet"
 
 
-class Taught(Baseline):
-    """The baseline on a vision transformer that is also to say what a CNN says, of the whole image and of each place."""
+class Teacher(nn.Module):
+    """A CNN's standardised features: of the whole image, of each place of its last map, of each patch from an earlier map."""
+
+    def __init__(self, input_size: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        wanted = backbones.Wanted(name=TEACHER, families=("cnn",), input_size=input_size)
+        self.backbone = backbones.create(wanted, Source())[0]
+        early = max(place for place, size in enumerate(self.backbone.sizes) if size == grid)
+        self.levels = {"whole": -1, "places": -1, "patches": early}
+        self.channels = {name: self.backbone.channels[level] for name, level in self.levels.items()}
+        self.scales = nn.ModuleDict(
+            {name: nn.BatchNorm1d(channels, affine=False, momentum=None) for name, channels in self.channels.items()}
+        )
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) → "whole" (B, 1, C), "places" and "patches" (B, N, C)."""
+        maps = self.backbone(images)
+        features = {name: maps[level].flatten(2).mT for name, level in self.levels.items()}
+        features["whole"] = features["whole"].mean(1, keepdim=True)
+        return {name: self.scales[name](entry.flatten(0, 1)).view_as(entry) for name, entry in features.items()}
+
+    def calibrate(self, images: Tensor) -> None:
+        """Takes the channels' means and deviations from these images, and keeps them."""
+        self.eval()
+        self.scales.train()
+        with torch.no_grad():
+            self(images)
+        self.eval()
+
+
+class Student(Baseline):
+    """The baseline on a vision transformer that also predicts a CNN's features."""
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Recipe) -> None:
         super().__init__(classes, backbone, recipe)
-        wanted = backbones.Wanted(name=TEACHER, families=("cnn",), input_size=recipe.input_size)
-        self.teacher = (backbones.create(wanted, Source())[0].eval(),)  # in a tuple: neither trained nor kept
-        self.of_whole, self.of_place = (nn.Linear(backbone.width, self.teacher[0].channels[-1]) for _ in range(2))
+        self.teacher = (Teacher(recipe.input_size, backbone.grid),)  # in a tuple: neither trained nor kept
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(backbone.width, channels) for name, channels in self.teacher[0].channels.items()}
+        )
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
-        tokens = self.backbone(images)
+        backbone, blocks = self.backbone, self.backbone.blocks
         with torch.no_grad():
-            taught = self.teacher[0](images)[-1]
-        places = self.backbone.patches(tokens).mT.unflatten(2, self.backbone.grid)
-        places = F.adaptive_avg_pool2d(places, taught.shape[-2:]).flatten(2).mT
-        return {
-            "cross-entropy": F.cross_entropy(self.classifier(tokens[:, 0]), labels),
-            "whole": F.mse_loss(self.of_whole(tokens[:, 0]), standardised(taught.mean((2, 3)))),
-            "places": F.mse_loss(self.of_place(places), standardised(taught.flatten(2).mT)),
-        }
-
-
-def standardised(features: Tensor) -> Tensor:
-    """(…, C) → each channel with mean 0 and deviation 1 over the batch (and its places)."""
-    rows = features.flatten(0, -2)
-    return (features - rows.mean(0)) / (rows.std(0) + 1e-5)
+            targets = self.teacher[0](images)
+        half = blocks[: len(blocks) // 2](backbone.embed(images))
+        tokens = backbone.norm(blocks[len(blocks) // 2 :](half))
+        places = backbone.patches(tokens).mT.unflatten(2, backbone.grid)
+        places = F.adaptive_avg_pool2d(places, self.teacher[0].backbone.sizes[-1]).flatten(2).mT
+        inputs = {"whole": tokens[:, :1], "places": places, "patches": backbone.patches(half)}
+        hints = {name: F.mse_loss(self.heads[name](entry), targets[name]) for name, entry in inputs.items()}
+        return {"cross-entropy": F.cross_entropy(self.classifier(tokens[:, 0]), labels)} | hints
 
 
 def birds() -> Data:
@@ -99,9 +126,14 @@ def trainer_of(name: str, data: Data, checkpoint: Path, console: Console) -> Tra
     """A trainer of the baseline on a backbone with random weights, at the state where it was stopped if it was."""
     how = HOW[name]
     demo = Baseline.demo[backbones.family_of(name)] | {"backbone": name, "backbone_lr": None} | dict(how)
-    kind = Taught if backbones.family_of(name) == "vit" else Baseline
+    kind = Student if backbones.family_of(name) == "vit" else Baseline
     method, _ = kind.from_recipe(resolve(Baseline.recipe, demo), data.classes, Source(random=True), seed=0)
-    settings = Settings(checkpoint=checkpoint, save_every=60, read_every=100)
+    if isinstance(method, Student):
+        some = range(0, len(data.train), max(1, len(data.train) // 1000))
+        images = torch.stack([data.train.read(index) for index in some])
+        method.teacher[0].calibrate(transform(method.recipe.test)(images))
+    teacher = sha256(SHIPPED / f"{TEACHER}.safetensors") if kind is Student else None
+    settings = Settings(checkpoint=checkpoint, save_every=60, read_every=100, weights=teacher)
     trainer = Trainer(method, data, Accelerator(cpu=True), settings, Progress(console=console, title=name))
     if trainer.resume():
         console.print(f"goes on at step {trainer.state.step} of {trainer.total}")
@@ -155,6 +187,8 @@ def keep(options: argparse.Namespace, trainer: Trainer) -> dict[str, Any]:
         | {"python": platform.python_version()},
         "licence": "MIT",
     }
+    if trainer.settings.weights:
+        record["teacher"] = trainer.settings.weights
     write_atomically(path.with_suffix(".json"), lambda file: file.write(json.dumps(record, indent=1).encode() + b"\n"))
     return record
 

@@ -8,8 +8,10 @@ import json
 import pytest
 import torch
 
+from implementations.baseline import Baseline
 from implementations.common import backbones, finches, pretrain
 from implementations.common.interrupt import Interrupted
+from implementations.common.recipes import resolve
 from implementations.common.train import Trainer
 from implementations.common.weights import SHIPPED, Source, sha256
 
@@ -72,13 +74,36 @@ def test_without_boxes_it_makes_the_same_weights(small):
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
 
 
-@pytest.mark.parametrize("name", ["finch_resnet"])  # finch_vit's weights are version 1's until they are made anew
+def test_the_teachers_features_have_mean_0_and_deviation_1_on_the_images_it_was_calibrated_on():
+    teacher = pretrain.Teacher(96, (12, 12))
+    images = torch.rand(6, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    teacher.calibrate(images)
+    with torch.no_grad():
+        features = teacher(images)
+    assert {name: tuple(entry.shape) for name, entry in features.items()} == {"whole": (6, 1, 128), "places": (6, 36, 128), "patches": (6, 144, 48)}
+    for entry in features.values():
+        rows = entry.flatten(0, 1)
+        assert rows.mean(0).abs().max() < 1e-4
+        assert (rows.std(0) - 1).abs().median() < 0.1  # a channel that noise doesn't stir has less
+
+
+def test_the_teacher_is_neither_trained_nor_kept(small):
+    trainer = pretrain.trainer_of("finch_vit", pretrain.birds(), small / "state", pretrain.Console(quiet=True))
+    (teacher,) = trainer.method.teacher
+    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    trainer.fit()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
+    assert not [name for name in trainer.method.state_dict() if "teacher" in name]
+
+
+@pytest.mark.parametrize("name", backbones.OWN)
 def test_the_record_tells_how_the_weights_were_made(name):
     record = json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
     species = pretrain.FAMILIES * pretrain.SIBLINGS
     assert record["drawing"] == {"version": finches.VERSION, "seed": pretrain.SEED, "species": species, "images": species * pretrain.IMAGES}
-    recipe = {key: record["recipe"][key] for key in pretrain.HOW[name]}
-    assert recipe == pretrain.HOW[name]
+    how = dict(pretrain.HOW[name])
+    assert {key: record["recipe"][key] for key in how} == {key: value for key, value in resolve(Baseline.recipe, how).as_data().items() if key in how}
+    assert record.get("teacher") == (sha256(SHIPPED / f"{pretrain.TEACHER}.safetensors") if name == "finch_vit" else None)
     assert name in record["command"]
     base, arguments = backbones.OWN[name]
     assert record["backbone"] == {"timm": base, **{key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}}
