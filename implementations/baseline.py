@@ -56,9 +56,9 @@ class Baseline(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
-            "lr": 1.2e-2,  # O trials on validation
-            "backbone_lr": 6e-3,  # O trials on validation
-            "weight_decay": 0.2,  # O trials on validation
+            "lr": 6e-3,  # O trials on validation
+            "backbone_lr": 3e-3,  # O trials on validation
+            "weight_decay": 0.5,  # O trials on validation
         },
         "vit": {
             "backbone": "finch_vit",  # O

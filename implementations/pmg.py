@@ -119,7 +119,7 @@ class PMG(Method):
         "cnn": {
             "backbone": "finch_resnet",  # O
             "lr": 3e-3,  # O trials on validation
-            "backbone_lr": 3e-3,  # O trials on validation
+            "backbone_lr": 1.5e-3,  # O trials on validation
             "hidden": 64,  # O an eighth
             "width": 128,  # O an eighth
         }
