@@ -300,6 +300,15 @@ def test_what_a_stopped_run_saw_is_looked_at_again_where_that_is_wished(check, a
     assert "/kestrel" in [request.target for request in alive.asked]
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C works, as in a terminal; a shell has what it runs in the background (`make test &`) ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_loses_nothing_that_was_seen(check, alive, tree, capsys):
     alive.plays["code.example", "/list"] = raw(then="hang")
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
