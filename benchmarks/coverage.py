@@ -1,4 +1,4 @@
-"""How often our intervals hold what they promise, and how often a gain is claimed that isn't there: by simulation.
+"""How often our intervals hold what they promise, and how often a gain or a loss is claimed that isn't there: by simulation.
 
     .venv/bin/python -m benchmarks.coverage            # some ten minutes; writes site/coverage.json, which a page shows
 
@@ -112,7 +112,7 @@ class Contest:
 
 
 def contest(what: Contest, comparisons: int) -> tuple[float, float]:
-    """How often the better method's gain is claimed, and how often one of a method that is no better than the baseline."""
+    """How often the better method's gain is claimed, and how often a gain or a loss of a method that is as good as the baseline."""
     mean, seeds_sd = logits_of(Cell(what.accuracy, what.sd, what.images, what.seeds))
     shift = optimize.brentq(lambda value: accuracy_at(mean + value) - what.accuracy - what.better, -1, 10) if what.better else 0.0
     found = false = 0
@@ -127,21 +127,21 @@ def contest(what: Contest, comparisons: int) -> tuple[float, float]:
         ]
         baseline, *spreads = pool(tables)
         gains = [gain(table, spread, tables[0], baseline) for table, spread in zip(tables[1:], spreads, strict=True)]
-        claimed = [p < LEVEL and one.value > 0 for one, p in zip(gains, holm([one.p for one in gains]), strict=True)]
-        found += claimed[0]
+        claimed = [p < LEVEL for p in holm([one.p for one in gains])]
+        found += claimed[0] and gains[0].value > 0
         false += any(claimed[1:] if what.better else claimed)
     return found / comparisons, false / comparisons
 
 
 def smallest_gain(sd: float, comparisons: int) -> dict[str, Any]:
-    """The chance of a false gain, and the smallest gain, in steps of a tenth of a point, that is claimed four times in five."""
+    """The chance of any false claim, and the smallest gain, in steps of a tenth of a point, that is claimed four times in five."""
     _, false = contest(Contest(sd), 2 * comparisons)
     low, high = 0, 150
     while high - low > 1:
         middle = (low + high) // 2
         power, _ = contest(Contest(sd, middle / 1000), comparisons)
         low, high = (low, middle) if power >= 0.8 else (middle, high)
-    return {"sd": sd, "any_false_gain": round(false, 4), "found_four_times_in_five": high / 1000}
+    return {"sd": sd, "any_false_claim": round(false, 4), "found_four_times_in_five": high / 1000}
 
 
 def main() -> int:
