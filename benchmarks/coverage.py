@@ -23,7 +23,7 @@ import numpy as np
 from scipy import optimize, special
 
 from implementations.common.randomness import derive
-from implementations.common.statistics import LEVEL, Table, expected, gain, holm, one_more_run, pool
+from implementations.common.statistics import CLAIM, Table, expected, gain, holm, one_more_run, pool
 
 OUT = Path(__file__).resolve().parents[1] / "site" / "coverage.json"
 METHODS, BASELINE_SEEDS = 35, 10
@@ -112,7 +112,7 @@ class Contest:
 
 
 def contest(what: Contest, comparisons: int) -> tuple[float, float]:
-    """How often the better method's gain is claimed, and how often a gain or a loss of a method that is as good as the baseline."""
+    """How often the better method's gain is claimed, and how often anything of a method that is as good as the baseline."""
     mean, seeds_sd = logits_of(Cell(what.accuracy, what.sd, what.images, what.seeds))
     shift = optimize.brentq(lambda value: accuracy_at(mean + value) - what.accuracy - what.better, -1, 10) if what.better else 0.0
     found = false = 0
@@ -127,14 +127,14 @@ def contest(what: Contest, comparisons: int) -> tuple[float, float]:
         ]
         baseline, *spreads = pool(tables)
         gains = [gain(table, spread, tables[0], baseline) for table, spread in zip(tables[1:], spreads, strict=True)]
-        claimed = [p < LEVEL for p in holm([one.p for one in gains])]
+        claimed = [p < CLAIM for p in holm([one.p for one in gains])]
         found += claimed[0] and gains[0].value > 0
         false += any(claimed[1:] if what.better else claimed)
     return found / comparisons, false / comparisons
 
 
 def smallest_gain(sd: float, comparisons: int) -> dict[str, Any]:
-    """The chance of any false claim, and the smallest gain, in steps of a tenth of a point, that is claimed four times in five."""
+    """The chance of any false claim; the smallest gain, in steps of a tenth of a point, that is claimed four times in five."""
     _, false = contest(Contest(sd), 2 * comparisons)
     low, high = 0, 150
     while high - low > 1:

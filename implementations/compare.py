@@ -23,7 +23,7 @@ from implementations.common.comparison import BASELINE, Comparison, Pointed, Row
 from implementations.common.errors import Fault, Usage
 from implementations.common.machine import cores
 from implementations.common.records import EVIDENCE, LAST_GUESS, RECORDS, TOLERANCE, read_all
-from implementations.common.statistics import Estimate
+from implementations.common.statistics import CLAIM, LEVEL, Estimate
 from implementations.common.steps import Measured
 
 BASELINE_SEEDS = 10
@@ -167,11 +167,11 @@ def tables(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> s
     blocks = [_side_by_side(comparison, measured) for comparison in comparisons if comparison.methods or not methods]
     note = (
         "Intervals are of the accuracy expected over seeds and images, 95%, each for itself. A gain or a loss is claimed where"
-        f" its p-value, adjusted for {f'the {methods}' if methods else 'all'} methods compared (Holm), is below 0.05.\n"
+        f" its p-value, adjusted for {f'the {methods}' if methods else 'all'} methods compared (Holm), is below {CLAIM}.\n"
         "looks at part: how often what it looks at peaks inside the part that tells the species, or within"
         f" {round(TOLERANCE * 96)} of 96 px of it; *: more often than {LAST_GUESS} lies there, which never looks at the image"
-        " (p-value, adjusted for all maps compared, below 0.05). The baseline's is the class activation map of a CNN, the last"
-        " block's attention of a vision transformer; input gradient: of its score for the class that it predicts.\n"
+        f" (p-value, adjusted for all maps compared, below {LEVEL}). The baseline's is the class activation map of a CNN, the"
+        " last block's attention of a vision transformer; input gradient: of its score for the class that it predicts.\n"
         "training step, test pass: × the baseline's (?: measured on a machine that wasn't quiet); python -m benchmarks.steps"
         " --write measures them."
     )

@@ -10,6 +10,7 @@ from typing import Literal
 from implementations.common import steps
 from implementations.common.records import LAST_GUESS, Budget, Record, decode, decode_hits
 from implementations.common.statistics import (
+    CLAIM,
     LEVEL,
     Estimate,
     Gain,
@@ -67,7 +68,7 @@ class Row:
     @property
     def claimed(self) -> Literal["gain", "loss"] | None:
         """What is claimed of the difference to the baseline; None: nothing."""
-        if self.adjusted is None or self.adjusted >= LEVEL:
+        if self.adjusted is None or self.adjusted >= CLAIM:
             return None
         return "gain" if self.gain.value > 0 else "loss"
 

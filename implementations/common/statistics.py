@@ -25,7 +25,10 @@ from scipy import special
 
 Z95 = 1.959964
 LEVEL = 0.05
-"""Intervals leave out this share; a p-value below it, adjusted for the number of methods compared, claims a gain."""
+"""Intervals leave out this share."""
+CLAIM = 0.04
+"""An adjusted p-value below it claims a gain or a loss. It is lower than `LEVEL`, since these p-values are a little too small
+where seeds lie a point apart: there, at 0.05, something was claimed of 35 equal methods in 5.9% of 572 simulated comparisons."""
 FEW = 5
 """So many images right, or wrong, are too few for a normal approximation."""
 

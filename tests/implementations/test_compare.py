@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,12 @@ def test_a_loss_is_claimed_as_a_gain_is(right, claimed):
     (found,) = compare([*runs("pmg", *right), *runs("baseline", 300, 302, 304, 306)])
     assert found.row("pmg").claimed == claimed
     assert found.row("baseline").claimed is None
+
+
+@pytest.mark.parametrize(("adjusted", "claimed"), [(0.0399, "gain"), (0.04, None)])
+def test_a_claim_needs_a_lower_p_value_than_an_interval_leaves_out(adjusted, claimed):
+    (found,) = compare([*runs("pmg", 340, 342, 344), *runs("baseline", 300, 302, 304, 306)])
+    assert replace(found.row("pmg"), adjusted=adjusted).claimed == claimed
 
 
 def looking(paper: str, seed: int, **maps: int) -> records.Record:
