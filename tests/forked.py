@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -39,11 +39,9 @@ def started(root: Path, module: str, *arguments: str, said: Path, variables: Var
     try:
         yield process
     finally:
-        if process.is_alive():
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:  # it has no session of its own yet, in which others could be
-                process.kill()
+        process.kill()  # where it has no session of its own yet; it has started nothing then
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.join()
 
 

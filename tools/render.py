@@ -26,6 +26,7 @@ if __name__ == "__main__" and not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from implementations.common.records import Broken
+from implementations.common.statistics import CLAIM
 from tools import exports, pages
 from tools.catalog import ROOT, Catalog, load
 from tools.links import ledger as links
@@ -95,6 +96,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["code"] = code
+    environment.globals["claim_level"] = CLAIM
     return environment
 
 

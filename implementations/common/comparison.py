@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from implementations.common import steps
-from implementations.common.records import LAST_GUESS, Budget, Record, decode, decode_hits
+from implementations.common.records import Budget, Record, decode, decode_hits
 from implementations.common.statistics import (
     CLAIM,
-    LEVEL,
     Estimate,
     Gain,
     Spread,
@@ -37,14 +36,14 @@ class Pointed:
 
     share: Estimate
     above: Gain
-    """Over one fixed point per family (records.LAST_GUESS), which doesn't look at the image."""
+    """Over the best of the guesses that don't look at the image."""
     adjusted: float
     """The p-value of that, adjusted for all maps that are compared (Holm)."""
 
     @property
     def marked(self) -> bool:
         """Whether it points better than a guess that doesn't look."""
-        return self.adjusted < LEVEL and self.above.value > 0
+        return self.adjusted < CLAIM and self.above.value > 0
 
 
 @dataclass(frozen=True)
@@ -163,12 +162,12 @@ def hits(record: Record, name: str) -> list[bool]:
 
 
 def guessed(record: Record) -> list[bool]:
-    """Of each test image, whether one fixed point per family lies there."""
-    return decode_hits(record.outcome.blind[LAST_GUESS].hits, record.dataset.test)
+    """Of each test image, whether the best of the guesses that don't look at the image lies there."""
+    return decode_hits(record.outcome.blind[record.outcome.best_guess].hits, record.dataset.test)
 
 
 def marked(record: Record, name: str) -> bool:
-    """Whether a map of one run points better than the guess: the 95% interval of what these images leave open lies above 0."""
+    """Whether a map of one run points better than the best guess: the 95% interval, of these images alone, lies above 0."""
     return paired(hits(record, name), guessed(record))[1] > 0
 
 

@@ -3,12 +3,13 @@
     .venv/bin/python -m implementations.common.pretrain finch_vit
 
 The networks learn from the species' labels, as ImageNet's do: no box, no label of a part. They are the plain baseline
-(baseline.py) on many more species, whose seed is another than the demo's, so that each is of another family. So few images are
-enough for a CNN. The vision transformer didn't begin to tell species apart in the time in which the CNN did; so beside the labels
-it is taught by the CNN, whose weights are made first: half-way through its blocks its patches predict the CNN's map of the same
-grid, at the end its patches and its class token the CNN's last map at each place and on average (hints: Romero et al., ICLR 2015;
-a CNN as teacher: Touvron et al., ICML 2021). Stopped, the same command
-goes on where it was. The weights are frozen with the drawing's VERSION: made anew, every record is of older ones.
+(baseline.py) on many more species, whose seed is another than the demo's, so that each is of another family. That is few images
+for a vision transformer, so beside the labels it learns from the CNN, whose weights are made first: half-way through its blocks
+its patches predict the CNN's map of the same grid; at the end they and its class token predict the CNN's last map, at each place
+and on average (hints: Romero et al., ICLR 2015; a CNN as teacher: Touvron et al., ICML 2021).
+
+Stopped, the same command goes on where it was. The weights are frozen with the drawing's VERSION: made anew, every record is of
+older ones.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ FAMILIES, SIBLINGS, IMAGES = 240, 4, 40
 """How many families, species of each, and images of each species; a tenth as many are held out."""
 HOW: dict[str, Mapping[str, Any]] = {
     "finch_resnet": {"epochs": 7, "batch_size": 64, "lr": 4e-3, "weight_decay": 0.05},
-    # Small batches: the first steps are many and their images few. By batches of 32 it learns nothing in as many images.
+    # Small batches give more steps from the same images.
     "finch_vit": {"epochs": 7, "batch_size": 8, "lr": 2e-3, "weight_decay": 0.05, "schedule": Cosine(warmup=0.01)},
 }
 """What is changed of the baseline's demo for each backbone. All layers have one rate, as all of them start from nothing."""

@@ -25,7 +25,7 @@ TRIALS = "trials.jsonl"
 EVIDENCE = "evidence"
 """The name of the map that shows what a method itself looks at; it may have others."""
 LAST_GUESS = "one fixed point per family"
-"""Of all guesses that don't look at the image the one that knows most: a map tells something only where it points better."""
+"""Of the guesses that don't look at the image, the one that is told most."""
 TOLERANCE = 1 / 32
 """Pointing accuracy allows the peak to miss the box by this share of the picture's side: 3 px of 96."""
 
@@ -126,6 +126,12 @@ class Outcome(_Model):
     parameters: int
     flops: int
     """Matrix products, convolutions and attention of the test pass of one image."""
+
+    @property
+    def best_guess(self) -> str | None:
+        """Which guess hits most often without looking at the image, of those whose hits are kept: a map is to point better."""
+        kept = {name: one.share for name, one in (self.blind or {}).items() if one.hits is not None}
+        return max(kept, key=kept.__getitem__, default=None)
 
 
 class Trials(_Model):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from implementations.common.comparison import marked
-from implementations.common.records import EVIDENCE, LAST_GUESS, Budget, Record, Trial, decode, on_images_of
+from implementations.common.records import EVIDENCE, Budget, Record, Trial, decode, on_images_of
 from implementations.common.statistics import paired, wilson
 from implementations.common.trials import Tried, named, varied
 
@@ -42,7 +42,8 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
     if record.outcome.blind:
         guesses = ", ".join(f"{name} {100 * one.share:.0f}%" for name, one in record.outcome.blind.items())
         console.print(f"Hit rate of guesses that ignore the image: {guesses}", markup=False, highlight=False)
-        console.print(f"* more often than {LAST_GUESS} (95% interval of these images)", markup=False, highlight=False)
+        best = record.outcome.best_guess
+        console.print(f"* more often than {best} (95% interval of these images)", markup=False, highlight=False)
     console.print(_beside(record), markup=False, highlight=False)
     console.print(f"record:  {path}\npicture: {path.with_suffix('.webp')}", markup=False, highlight=False)
 

@@ -3,7 +3,8 @@
 The rule: under each budget (backbone with its strides, epochs, input size) baseline and method have the same number of trials;
 the recipe is the best of them on validation; and it doesn't lie at the edge of what was tried. Where it does after the last
 trial, one more beyond that edge isn't counted if it comes out no better: it can't have helped. Several seeds of a recipe are one
-trial, with their mean.
+trial, with their mean; all recipes of a budget, the baseline's too, are tried with the same seeds on the same validation images.
+Of a recipe that was tried again with a seed, as after a change of the code, the last trial counts.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def of_budget(trials: Sequence[Trial], budget: Budget, variant: str | None = Non
     groups: dict[str, dict[int, Trial]] = {}
     for trial in trials:
         if trial.budget == budget and trial.variant == variant:
-            groups.setdefault(json.dumps(settings(trial.recipe), sort_keys=True), {}).setdefault(trial.seed, trial)
+            groups.setdefault(json.dumps(settings(trial.recipe), sort_keys=True), {})[trial.seed] = trial
     return [Tried(tuple(group.values())) for group in groups.values()]
 
 
@@ -112,7 +113,7 @@ def _unequal(found: Sequence[Tried], baseline: Sequence[Tried] | None) -> Iterat
     seeds = {tuple(sorted(trial.seed for trial in one.trials)) for one in (*found, *(baseline or ()))}
     if len(seeds) > 1:
         listed = " or ".join(", ".join(map(str, some)) for some in sorted(seeds))
-        yield f"not every recipe was tried with the same seeds, some with {listed}: luck would choose between them"
+        yield f"not every recipe was tried with the same seeds, some with {listed}, so they can't be compared"
     if baseline is None:
         if not found:
             yield "the baseline has no trial of its recipe"

@@ -163,13 +163,15 @@ def test_a_trial_looks_at_validation_alone_and_is_logged_with_its_recipe_one_for
     assert two.trials == records.counted([])
 
 
-def test_a_recipe_that_is_logged_with_this_seed_is_not_tried_again(finch, tmp_path):
-    finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3", "--trial", "first")
-    code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3,2e-3", "--trial", "both")
+def test_a_recipe_that_is_logged_with_this_seed_is_tried_again_only_when_asked_in_other_words(finch, tmp_path):
+    """Under the same words; other words ask for it anew, as after a change of the code."""
+    finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3", "--trial", "rates: epochs=1, lr=1e-3")
+    code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3,2e-3", "--trial", "rates")
     assert code == 0
-    assert "trial 'first': " in said
+    assert "logged already; under other words it is tried anew\ntrial 'rates: epochs=1, lr=1e-3': " in said
     assert said.count("epoch 1") == 1
-    assert [trial.change for trial in records.trials_of(tmp_path / "baseline")] == ["first", "both: epochs=1, lr=2e-3"]
+    finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=2e-3", "--trial", "again")
+    assert [trial.change for trial in records.trials_of(tmp_path / "baseline")] == [*(f"rates: epochs=1, lr={lr}" for lr in ("1e-3", "2e-3")), "again"]
 
 
 def test_a_run_of_another_recipe_neither_takes_nor_loses_the_state_of_one_that_was_stopped(finch, tmp_path, monkeypatch):

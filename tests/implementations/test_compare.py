@@ -48,7 +48,7 @@ def test_a_loss_is_claimed_as_a_gain_is(right, claimed):
     assert found.row("baseline").claimed is None
 
 
-@pytest.mark.parametrize(("adjusted", "claimed"), [(0.0399, "gain"), (0.04, None)])
+@pytest.mark.parametrize(("adjusted", "claimed"), [(0.0299, "gain"), (0.03, None)])
 def test_a_claim_needs_a_lower_p_value_than_an_interval_leaves_out(adjusted, claimed):
     (found,) = compare([*runs("pmg", 340, 342, 344), *runs("baseline", 300, 302, 304, 306)])
     assert replace(found.row("pmg"), adjusted=adjusted).claimed == claimed
@@ -60,7 +60,7 @@ def looking(paper: str, seed: int, **maps: int) -> records.Record:
     return run(paper, seed, 300, outcome=pointed(hits, [index >= 340 for index in range(400)]))
 
 
-def test_each_map_is_marked_where_it_points_better_than_one_fixed_point_per_family_beyond_chance():
+def test_each_map_is_marked_where_it_points_better_than_the_guess_beyond_chance():
     few, more, same = {"evidence": 20}, {"evidence": 68}, {"evidence": 100, "input gradient": 60}
     (found,) = compare([looking(paper, seed, **maps) for paper, maps in (("baseline", same), ("pmg", few), ("api-net", more)) for seed in range(3)])
     assert found.blind == {"random point": 0.05, records.LAST_GUESS: 0.15}
@@ -71,6 +71,16 @@ def test_each_map_is_marked_where_it_points_better_than_one_fixed_point_per_fami
         "pmg": {"evidence": (pytest.approx(0.05), False)},
     }
     assert found.row("pmg").pointing["evidence"].above.value == pytest.approx(-0.1)
+
+
+def test_of_several_guesses_a_map_is_to_point_better_than_the_best():
+    """The map hits more often than one fixed point per family, but less than the image's centre."""
+    outcome = pointed({"evidence": [index < 120 for index in range(400)]}, [index >= 380 for index in range(400)])
+    centre = records.Pointing.of([index >= 240 for index in range(400)]).model_dump()
+    for blind, marked in ((outcome["blind"], True), (outcome["blind"] | {"image centre": centre}, False)):
+        one = run("pmg", 0, 300, outcome=outcome | {"blind": blind})
+        (found,) = compare([one])
+        assert found.row("pmg").pointing["evidence"].marked is comparison.marked(one, "evidence") is marked
 
 
 def test_pointing_is_adjusted_over_all_maps_that_are_compared():

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from implementations.common.records import EVIDENCE, LAST_GUESS, Pointing
+from implementations.common.records import EVIDENCE, Pointing
 from tools.catalog import Catalog
 from tools.exports.table import Claim
 from tools.number import digits
@@ -81,7 +81,7 @@ MEANINGS = {
     "runs": "What our own implementations reached, in percent with their 95% interval, by the records that were valid in this"
     " build. Strides are NULL where they are the backbone's own; `test_time` is a JSON list. `pointing`: how often the map of"
     " what a method looks at peaks inside the part that tells the species, or within 3 px of 96 around it, in percent;"
-    f" `blind_pointing`: how often {LAST_GUESS} does, which never sees the image. Never to be put beside `results` without"
+    " `blind_pointing`: how often the best of the guesses does that never see the image. Never to be put beside `results` without"
     " looking at dataset and backbone.",
     "levels": "What each level of trust means. `rank` grows with it: 0 listed, 1 sourced, 2 reproduced by others, 3 reproduced;"
     " contested has none.",
@@ -254,12 +254,12 @@ def _runs(runs: Runs) -> Iterable[dict[str, Any]]:
                 "low": 100 * low,
                 "high": 100 * high,
                 "pointing": _share(record.outcome.pointing, EVIDENCE),
-                "blind_pointing": _share(record.outcome.blind, LAST_GUESS),
+                "blind_pointing": _share(record.outcome.blind, record.outcome.best_guess),
                 "record": runs.file(record).relative_to(runs.root).as_posix(),
             }
 
 
-def _share(known: Mapping[str, Pointing] | None, name: str) -> float | None:
+def _share(known: Mapping[str, Pointing] | None, name: str | None) -> float | None:
     return 100 * known[name].share if known else None
 
 

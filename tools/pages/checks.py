@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from implementations.common.statistics import CLAIM
 from tools.carried import CARRIED
 from tools.catalog import ROOT, Catalog
 from tools.number import digits
@@ -133,7 +132,6 @@ def side_by_side(catalog: Catalog, runs: Runs) -> Page:
         "methods": sum(row.adjusted is not None for comparison in runs.comparisons for row in comparison.methods),
         "left_out": len(runs.wrong),
         "records_at": _records_at(_parts(catalog, runs)),
-        "claim_level": CLAIM,
         "simulated": simulated,
         "least": 100 * min(cell["expected"] for cell in simulated["cells"]),
         "least_run": 100 * min(cell["one_more_run"] for cell in simulated["cells"]),
