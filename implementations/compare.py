@@ -7,7 +7,7 @@
 
 Every run leaves a record; one that is there already isn't made again, so that a stopped command goes on where it was. The first
 tables compare what shares a budget; the last sets each method beside the baseline at equal epochs, and beside the shortest of the
-baselines of 1, 2 and 4 times the epochs that was trained at least as long as the method.
+baselines of 1, 2 and 4 times the epochs whose training takes comparable time.
 """
 
 from __future__ import annotations
@@ -225,12 +225,12 @@ def _speed(row: Row, measured: Sequence[Measured]) -> tuple[str, str]:
 
 
 def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> list[str]:
-    """Each method's gain over the baseline at equal epochs, and over the baseline that was trained as long as it takes."""
+    """Each method's gain over the baseline at equal epochs, and over the baseline of comparable training time."""
     found = equal_time(comparisons, measured)
     if not found:
         return []
     heads = ["", "", "training takes", "equal epochs: baseline", "gain"]
-    heads += ["similar or longer training: baseline for", "baseline", "gain"]
+    heads += ["comparable time: baseline for", "baseline", "gain"]
     lines = [
         [
             one.comparison.budget.network,
@@ -246,10 +246,10 @@ def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measure
     ]
     note = (
         "training takes: × the baseline's time for the same epochs, by the measured time of a step; a method whose step wasn't"
-        " measured isn't here. Times within 5% count as equal; where the baseline has less than that, it is the"
-        " longest that is recorded."
+        " measured isn't here. Comparable time: the shortest training of the baseline that takes at least 95%"
+        " of the method's, or else the longest that is recorded."
     )
-    return ["Equal epochs, and a baseline trained at least as long\n" + _grid([heads, *lines]), note]
+    return ["Equal epochs, and comparable training time\n" + _grid([heads, *lines]), note]
 
 
 def _grid(rows: Sequence[Sequence[str]]) -> str:

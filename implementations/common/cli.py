@@ -131,7 +131,8 @@ def _how(whole: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--trial",
         metavar="CHANGE",
-        help="try a recipe: report on validation alone, and log it under these words; --set lr=1e-3,2e-3 then tries both",
+        help="try a recipe: report on validation alone, and log it under these words; --set lr=1e-3,2e-3 then tries both; what is"
+        " logged under these words isn't tried again",
     )
     group.add_argument(
         "--track-test", action="store_true", help="also note the best epoch on test, as some papers report; never the result"

@@ -42,7 +42,7 @@ class Pointed:
 
     @property
     def marked(self) -> bool:
-        """Whether it points better than a guess that doesn't look."""
+        """Whether it points better than the best guess that doesn't look."""
         return self.adjusted < CLAIM and self.above.value > 0
 
 
@@ -208,14 +208,14 @@ def cost_of(comparison: Comparison, row: Row, measured: Iterable[steps.Measured]
 
 @dataclass(frozen=True)
 class EqualTime:
-    """A method beside the baseline that was trained at least as long, by what training costs."""
+    """A method beside a baseline of comparable training time, by what training costs."""
 
     comparison: Comparison
     row: Row
     cost: float
     """Of training the method, in epochs of the baseline."""
     baseline: Row
-    """The shortest training of the baseline's that costs as much; where none does, the longest."""
+    """The shortest training of the baseline's that costs as much, within 5%; where none does, the longest."""
     epochs: int
     """Its length."""
     gain: Gain
@@ -230,7 +230,7 @@ class EqualTime:
 
 
 def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measured]) -> list[EqualTime]:
-    """Each method whose step was measured, beside the shortest baseline that was trained at least as long on the same images.
+    """Each method whose step was measured, beside the baseline of comparable training time on the same images.
 
     The spread over seeds is pooled over all rows whose budgets differ in their epochs alone: a longer baseline has few seeds.
     """

@@ -3,8 +3,8 @@
     .venv/bin/python -m implementations.common.pretrain finch_vit
 
 The networks learn from the species' labels, as ImageNet's do: no box, no label of a part. They are the plain baseline
-(baseline.py) on many more species, whose seed is another than the demo's, so that each is of another family. That is few images
-for a vision transformer, so beside the labels it learns from the CNN, whose weights are made first: half-way through its blocks
+(baseline.py) on many more species, whose seed is another than the demo's, so that each is of another family. The vision
+transformer learns from the CNN, too, whose weights are made first: half-way through its blocks
 its patches predict the CNN's map of the same grid; at the end they and its class token predict the CNN's last map, at each place
 and on average (hints: Romero et al., ICLR 2015; a CNN as teacher: Touvron et al., ICML 2021).
 

@@ -26,6 +26,8 @@ EVIDENCE = "evidence"
 """The name of the map that shows what a method itself looks at; it may have others."""
 LAST_GUESS = "one fixed point per family"
 """Of the guesses that don't look at the image, the one that is told most."""
+RANDOM_POINT = "random point"
+"""The guess of which the chance of a hit is known, and no hits are kept."""
 TOLERANCE = 1 / 32
 """Pointing accuracy allows the peak to miss the box by this share of the picture's side: 3 px of 96."""
 
@@ -263,7 +265,7 @@ class Record(_Model):
             raise ValueError("pointing and blind guesses are known together, or neither is")
         if maps is None:
             return self
-        for known, needed in ((maps, {EVIDENCE, *maps}), (guesses, {LAST_GUESS})):
+        for known, needed in ((maps, {EVIDENCE, *maps}), (guesses, {LAST_GUESS, *guesses} - {RANDOM_POINT})):
             without = [name for name in needed if name not in known or known[name].hits is None]
             if without:
                 raise ValueError(f"no hits are kept of {without[0]!r}")

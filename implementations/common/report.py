@@ -42,8 +42,7 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
     if record.outcome.blind:
         guesses = ", ".join(f"{name} {100 * one.share:.0f}%" for name, one in record.outcome.blind.items())
         console.print(f"Hit rate of guesses that ignore the image: {guesses}", markup=False, highlight=False)
-        best = record.outcome.best_guess
-        console.print(f"* more often than {best} (95% interval of these images)", markup=False, highlight=False)
+        console.print("* more often than the best of these guesses (95% interval of these images)", markup=False, highlight=False)
     console.print(_beside(record), markup=False, highlight=False)
     console.print(f"record:  {path}\npicture: {path.with_suffix('.webp')}", markup=False, highlight=False)
 

@@ -209,9 +209,8 @@ def _trainer(session: Session, method: type[Method], seed: int) -> tuple[Trainer
     )
     images = session.data.name if options.dataset == "finches" else f"{session.data.name}-{session.data.fingerprint[:8]}"
     # A run of another recipe has a folder of its own, so that neither takes the other's state for its own.
-    resolved = json.dumps(recipe.as_data(), sort_keys=True)
-    changed = hashlib.blake2b(resolved.encode(), digest_size=4).hexdigest() if options.changes else ""
-    parts = [images, options.profile, recipe.backbone, method.__name__, f"seed{seed}", changed, "trial" if options.trial else ""]
+    resolved = hashlib.blake2b(json.dumps(recipe.as_data(), sort_keys=True).encode(), digest_size=4).hexdigest()
+    parts = [images, options.profile, recipe.backbone, method.__name__, f"seed{seed}", resolved, "trial" if options.trial else ""]
     home = cache_folder() / RUNS / method.paper / "-".join(part for part in parts if part)
     for written in (home, _records_folder(options, method)):
         require_writable(written)
@@ -270,10 +269,10 @@ def _trial(session: Session, method: type[Method], seed: int, log: Path) -> reco
     logged = records.trials_of(log.parent)  # a log that can't be read is said before hours of work, not after them
     trainer, loaded, home = _trainer(session, method, seed)
     tried = what_is_tried(trainer, loaded, session.options.profile)
-    for trial in logged:
-        if trial.change == session.options.trial and trial.model_dump(include=tried.keys()) == tried:
-            session.console.print("logged already; under other words it is tried anew", markup=False, highlight=False)
-            return trial
+    last = next((trial for trial in reversed(logged) if trial.model_dump(include=tried.keys()) == tried), None)
+    if last is not None and last.change == session.options.trial:
+        session.console.print("logged already; under other words it is tried anew", markup=False, highlight=False)
+        return last
     _fit(session, trainer)
     trial = records.Trial(change=session.options.trial, validation_top1=validation_top1(trainer), **tried)
     if session.accelerator.is_main_process:

@@ -27,8 +27,8 @@ Z95 = 1.959964
 LEVEL = 0.05
 """Intervals leave out this share, and runs of one method stand out from the others' by an F test at it."""
 CLAIM = 0.03
-"""An adjusted p-value below it claims a difference. Such p-values come out a little too small where seeds lie a point apart, so
-this is less than the 5% of false claims that it is to hold; site/coverage.json has how often it and 0.05 claim one."""
+"""An adjusted p-value below it claims a difference. It is lower than 0.05, at which more than 5% of simulated comparisons of
+equal methods hold a false claim (benchmarks/coverage.py, at 75% accuracy; of maps nothing was simulated)."""
 FEW = 5
 """So many images right, or wrong, are too few for a normal approximation."""
 

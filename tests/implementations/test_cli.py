@@ -164,7 +164,7 @@ def test_a_trial_looks_at_validation_alone_and_is_logged_with_its_recipe_one_for
 
 
 def test_a_recipe_that_is_logged_with_this_seed_is_tried_again_only_when_asked_in_other_words(finch, tmp_path):
-    """Under the same words; other words ask for it anew, as after a change of the code."""
+    """Under the same words it is found in the log; other words ask for it anew, as after a change of the code."""
     finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3", "--trial", "rates: epochs=1, lr=1e-3")
     code, said = finch("baseline", *SHORT, "--records", tmp_path, "--set", "lr=1e-3,2e-3", "--trial", "rates")
     assert code == 0
@@ -182,12 +182,12 @@ def test_a_run_of_another_recipe_neither_takes_nor_loses_the_state_of_one_that_w
             raise Interrupted("stopped")
         return step(trainer, *batch)
 
-    longer = ["--set", "epochs=2", *SHORT[2:], "--records", tmp_path, "--save-every", 0, "--resume"]
+    longer = ["--set", "epochs=2", *SHORT[2:], "--records", tmp_path, "--save-every", 0, "--resume", "--set", "lr=1e-3"]
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "step", stop)
         assert finch("baseline", *longer)[0] == 130
     assert finch("baseline", *SHORT, "--records", tmp_path, "--resume")[0] == 0
-    code, said = finch("baseline", *longer)
+    code, said = finch("baseline", *longer[:-1], "lr=0.001")  # the same recipe, written otherwise
     assert code == 0
     assert "resumed at step 3 of 20" in said
 

@@ -54,6 +54,12 @@ def test_a_claim_needs_a_lower_p_value_than_an_interval_leaves_out(adjusted, cla
     assert replace(found.row("pmg"), adjusted=adjusted).claimed == claimed
 
 
+@pytest.mark.parametrize(("adjusted", "marked"), [(0.0299, True), (0.03, False)])
+def test_a_map_is_marked_at_the_same_level(adjusted, marked):
+    (found,) = compare([looking("pmg", seed, evidence=100) for seed in range(3)])
+    assert replace(found.row("pmg").pointing["evidence"], adjusted=adjusted).marked is marked
+
+
 def looking(paper: str, seed: int, **maps: int) -> records.Record:
     """A run of which each map points at the part on so many of 400 images, on others for another seed; the guess on the last 60."""
     hits = {name: [(index * 7 + 13 * seed) % 400 < count for index in range(400)] for name, count in maps.items()}
@@ -221,7 +227,7 @@ def test_the_tables_say_gain_interval_pointing_and_time(tmp_path, capsys):
     steps.keep(folder / "steps.json", [known, measured(run("api-net", 0, 0), 1.5, flops=2)])
     assert command.main(["--tables", "--records", str(folder)]) == 0
     said = capsys.readouterr().out
-    first, second = said.split("Equal epochs, and a baseline trained at least as long")
+    first, second = said.split("Equal epochs, and comparable training time")
     assert "finch_vit: 15 epochs of 1 images, 400 test images" in first
     assert "Hit rate of guesses that ignore the image: random point 5%, one fixed point per family 15%" in first
     assert "adjusted for the 2 methods compared (Holm)" in first
@@ -251,7 +257,7 @@ def test_the_baseline_alone_is_shown_at_each_of_its_lengths_without_gains(tmp_pa
     assert "adjusted for all methods compared (Holm)" in said
     told = [cells[:3] for line in said.splitlines() if len(cells := without_intervals(line)) > 5 and cells[0] == "baseline"]
     assert told == [["baseline", "3", "75.5"], ["baseline", "3", "83.0"]]
-    assert "Equal epochs, and a baseline trained at least as long" not in said
+    assert "Equal epochs, and comparable training time" not in said
 
 
 def test_every_method_is_run_on_its_backbones_and_the_baseline_under_each_of_their_budgets():

@@ -123,7 +123,7 @@ CODE = {
     "the test pass": ([(f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))")], ["harness.exact.predictions[0]"]),
     "where evidence points": ([(f"{COMMON}/evaluate.py", "x, y = points", "y, x = points")], ["harness.computed.pointing.input gradient"]),
     "the input gradient": ([(f"{COMMON}/evaluate.py", "gradient.abs()", "gradient.relu()")], ["harness.computed.pointing.input gradient"]),
-    "what is found without looking": ([(f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()")], ["harness.computed.blind.one fixed point.", "harness.computed.blind.one fixed point per family."]),
+    "what is found without looking": ([(f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()")], ["harness.computed.blind.one fixed point: ", "harness.computed.blind.one fixed point per family: "]),
     "which images are drawn": ([(f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)")], ["harness.exact.drawn.test"]),
     "how images are transformed": ([(f"{COMMON}/data.py", "seed_torch(self.seed, \"sample\", epoch, index)", "seed_torch(self.seed, \"sample\", epoch, index + 1)")], ["fingerprint.exact.transforms[0]"]),
 }  # fmt: skip

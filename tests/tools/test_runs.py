@@ -118,7 +118,7 @@ def test_a_seeds_pointing_is_marked_where_it_is_more_than_a_guess_that_doesnt_lo
     keep(implemented, record("kestrel", 0, [0, 0, 1, 1], outcome=pointed(maps, [False] * 4)), record("kestrel", 1, [0, 0, 1, 1]))
     first, second, _ = cells(page(implemented), "Our runs on")
     assert (first[-1], second[-1]) == ("100% aboveinput gradient 50%", "50%")
-    assert f"Guesses that never see the image hit it this often: random point 5%, {LAST_GUESS} 0%." in page(implemented)
+    assert f"Guesses that never see the image hit it this often: random point 5.0%, {LAST_GUESS} 0.0%." in page(implemented)
     assert f"or within {TOLERANCE * 96:.0f} px of 96 around it" in page(implemented)
 
 
@@ -317,7 +317,7 @@ def test_side_by_side_a_gain_is_claimed_only_where_its_adjusted_p_value_says_so(
     html = page(implemented, "side-by-side.md")
     assert [row[:4] for row in cells(html, "Methods beside the baseline")] == [["Baseline", "3", "75.0 (0.0 to 100.0)", ""], ["Kestrel", "3", "100.0 (51.0 to 100.0)", "+25.0 (−54.6 to +100.0)"]]
     assert "<strong>gain</strong>" not in html
-    assert "## Equal epochs, and a baseline trained at least as long" in html
+    assert "## Equal epochs, and comparable training time" in html
 
 
 def measure(root: Path, step: float = 1.0, **changes) -> None:
@@ -349,7 +349,7 @@ def test_a_loss_is_marked_as_a_gain_is_on_every_page(implemented, monkeypatch, r
 
 def test_steps_are_told_as_multiples_of_the_baselines_and_a_baseline_trained_at_least_as_long_beside_equal_epochs(implemented):
     recorded(implemented, 340, longer=350)
-    assert "trained at least as long" not in page(implemented, "side-by-side.md")  # nobody measured a step
+    assert "comparable training time" not in page(implemented, "side-by-side.md")  # nobody measured a step
     known = measured(of_400("kestrel", 0, 0), 1.9, test=Ratio(median=1.2, low=1.1, high=1.3), machine="two cores", unquiet="others <work>")
     for one, told in ((known, ["1.90 × (1.80 to 2.10)machine not quiet", "1.20 × (1.10 to 1.30)machine not quiet"]), (known.model_copy(update={"flops": 2}), ["out of date"] * 2)):
         steps.keep(implemented / "implementations" / "records" / "steps.json", [one])
@@ -409,12 +409,12 @@ def test_how_many_trials_a_recipe_is_the_best_of_is_said_only_where_it_is_so(imp
     log_trials(implemented, kestrel=[log[0], log[1], tried(run, "beyond", 0.4, lr=0.4)], baseline=log[:2])  # the last isn't counted
     assert said() == (
         "Recipe: the best of 3 trials on the validation images, 2 for the baseline. ",
-        "Each recipe is the best of its trials on the validation images (one trial beyond the edge of the others that came out no better isn't counted): Baseline 2, Kestrel 3. ",
+        "Each recipe is the best of its trials on the validation images: Baseline 2, Kestrel 3. Where counts differ by one, the extra trial went beyond the edge of the others and came out no better. ",
     )
     log_trials(implemented, kestrel=[*log, tried(run, "<better>", 0.9, lr=0.15), tried(run, "fast", 0.2, lr=3.0)], baseline=log)
     paper, table = said()
     unequal, best = "unequal trials: it has 5 trials of its recipe, the baseline has 3: ", "; not the best: its recipe has 60.0% on validation, where the best of its trials has 90.0%"
-    for text, start in ((paper, "Recipe: 5 trials on the validation images, 3 for the baseline ("), (table, "Trials of each recipe on the validation images: Baseline 3, Kestrel 5. Kestrel: ")):
+    for text, start in ((paper, "Recipe: 5 trials on the validation images, 3 for the baseline ("), (table, "Trials of each recipe on the validation images, of which it is the best unless noted: Baseline 3, Kestrel 5. Kestrel: ")):
         assert f"{start}{unequal}" in unescape(text)
         assert best in unescape(text)
 

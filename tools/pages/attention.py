@@ -81,7 +81,7 @@ def _row(catalog: Catalog, comparison: Comparison, row: Row) -> dict[str, Any]:
 
 
 def _above(row: dict[str, Any]) -> bool:
-    """Whether the method's own map points better than a guess that doesn't look at the image."""
+    """Whether the method's own map points better than the best guess that doesn't look at the image."""
     return any(one["marked"] for one in row["pointing"] if one["name"] is None)
 
 

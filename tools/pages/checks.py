@@ -115,7 +115,7 @@ def _records(runs: Runs) -> dict[str, dict[str, Any]]:
 
 
 def side_by_side(catalog: Catalog, runs: Runs) -> Page:
-    """Methods beside the baseline at equal epochs and one trained at least as long, and what such intervals promise."""
+    """Methods beside the baseline at equal epochs and at comparable training time, and what such intervals promise."""
     budgets = dict.fromkeys(one.budget._replace(epochs=None) for one in runs.comparisons if one.budget.dataset == DATASET)
     plots = [(budget.network, plot(catalog, runs, budget)) for budget in budgets]
     simulated = json.loads(SIMULATION.read_text(encoding="utf-8"))

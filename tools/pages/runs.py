@@ -285,7 +285,7 @@ def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
 
 
 def at_equal_time(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
-    """Each method's difference to the baseline at equal epochs, and to the baseline that was trained at least as long."""
+    """Each method's difference to the baseline at equal epochs, and to the one of comparable training time."""
     return [
         shown(catalog, one.row)
         | {
