@@ -103,8 +103,8 @@ class AFTrans(Method):
         "vit": {
             "backbone": "finch_vit",  # O
             "dropout": 0.0,  # O as the others of its family
-            "lr": 2e-2,  # O trials on validation
-            "backbone_lr": 5e-4,  # O trials on validation
+            "lr": 1e-2,  # O trials on validation
+            "backbone_lr": 2.5e-4,  # O trials on validation
         }
     }
 

@@ -62,10 +62,11 @@ class Baseline(Method):
         },
         "vit": {
             "backbone": "finch_vit",  # O
-            "lr": 1e-2,  # O trials on validation
-            "backbone_lr": 1e-3,  # O trials on validation
+            "lr": 2e-2,  # O trials on validation
+            "backbone_lr": 2.5e-4,  # O trials on validation
         },
     }
+    demo_at = {"vit": {"patch_stride=6": {"backbone_lr": 5e-4}}}  # O trials on validation
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Recipe) -> None:
         super().__init__(classes, backbone, recipe)

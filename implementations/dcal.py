@@ -95,7 +95,7 @@ class DCAL(Method):
     demo = {
         "vit": {
             "backbone": "finch_vit",  # O
-            "stochastic_depth": 0.0,  # O trials on validation
+            "stochastic_depth": 0.0,  # O trials on version 1 of the drawing
             "lr": 2e-2,  # O trials on validation
             "backbone_lr": 1e-3,  # O trials on validation
         }

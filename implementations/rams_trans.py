@@ -91,8 +91,8 @@ class RAMSTrans(Method):
     demo = {
         "vit": {
             "backbone": "finch_vit",  # O
-            "dropout": 0.0,  # O trials on validation
-            "threshold": 1.0,  # O trials on validation
+            "dropout": 0.0,  # O trials on version 1 of the drawing
+            "threshold": 1.0,  # O trials on version 1 of the drawing
             "lr": 1e-2,  # O trials on validation
             "backbone_lr": 1e-3,  # O trials on validation
         }
