@@ -96,8 +96,8 @@ class DCAL(Method):
         "vit": {
             "backbone": "finch_vit",  # O
             "stochastic_depth": 0.0,  # O trials on version 1 of the drawing
-            "lr": 2e-2,  # O trials on validation
-            "backbone_lr": 1e-3,  # O trials on validation
+            "lr": 1e-2,  # O trials on validation
+            "backbone_lr": 2e-3,  # O trials on validation
         }
     }
 

@@ -93,8 +93,8 @@ class RAMSTrans(Method):
             "backbone": "finch_vit",  # O
             "dropout": 0.0,  # O trials on version 1 of the drawing
             "threshold": 1.0,  # O trials on version 1 of the drawing
-            "lr": 1e-2,  # O trials on validation
-            "backbone_lr": 1e-3,  # O trials on validation
+            "lr": 2e-2,  # O trials on validation
+            "backbone_lr": 5e-4,  # O trials on validation
         }
     }
 
