@@ -4,9 +4,9 @@
 
 The networks learn from the species' labels, as ImageNet's do: no box, no label of a part. They are the plain baseline
 (baseline.py) on many more species, whose seed is another than the demo's, so that each is of another family. The vision
-transformer learns from the CNN, too, whose weights are made first: half-way through its blocks
-its patches predict the CNN's map of the same grid; at the end they and its class token predict the CNN's last map, at each place
-and on average (hints: Romero et al., ICLR 2015; a CNN as teacher: Touvron et al., ICML 2021).
+transformer learns from the CNN, too, whose weights are made first: half-way through its blocks its patches predict the CNN's map
+of the same grid; at the end they and its class token predict the CNN's last map, at each place and on average (hints: Romero et
+al., ICLR 2015; a CNN as teacher: Touvron et al., ICML 2021).
 
 Stopped, the same command goes on where it was. The weights are frozen with the drawing's VERSION: made anew, every record is of
 older ones.
@@ -129,11 +129,12 @@ def trainer_of(name: str, data: Data, checkpoint: Path, console: Console) -> Tra
     demo = Baseline.demo[backbones.family_of(name)] | {"backbone": name, "backbone_lr": None} | dict(how)
     kind = Student if backbones.family_of(name) == "vit" else Baseline
     method, _ = kind.from_recipe(resolve(Baseline.recipe, demo), data.classes, Source(random=True), seed=0)
+    teacher = None
     if isinstance(method, Student):
+        teacher = sha256(SHIPPED / f"{TEACHER}.safetensors")
         some = range(0, len(data.train), max(1, len(data.train) // 1000))
         images = torch.stack([data.train.read(index) for index in some])
         method.teacher[0].calibrate(transform(method.recipe.test)(images))
-    teacher = sha256(SHIPPED / f"{TEACHER}.safetensors") if kind is Student else None
     settings = Settings(checkpoint=checkpoint, save_every=60, read_every=100, weights=teacher)
     trainer = Trainer(method, data, Accelerator(cpu=True), settings, Progress(console=console, title=name))
     if trainer.resume():

@@ -347,7 +347,7 @@ def test_a_loss_is_marked_as_a_gain_is_on_every_page(implemented, monkeypatch, r
     assert re.findall(r"<strong>(gain|loss)</strong>", paper) == ([word] if word else [])
 
 
-def test_steps_are_told_as_multiples_of_the_baselines_and_a_baseline_trained_at_least_as_long_beside_equal_epochs(implemented):
+def test_steps_are_told_as_multiples_of_the_baselines_and_a_baseline_of_comparable_training_time_beside_equal_epochs(implemented):
     recorded(implemented, 340, longer=350)
     assert "comparable training time" not in page(implemented, "side-by-side.md")  # nobody measured a step
     known = measured(of_400("kestrel", 0, 0), 1.9, test=Ratio(median=1.2, low=1.1, high=1.3), machine="two cores", unquiet="others <work>")
