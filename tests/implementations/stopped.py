@@ -1,4 +1,4 @@
-"""Runs an implementation's module, and sends its whole session a signal at some moment after its training has come to a step."""
+"""Runs an implementation's module on few images, and sends its session a signal at some moment after it has come to a step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import sys
 from threading import Timer
 
+from implementations.common import finches, fingerprint
 from implementations.common.train import Trainer
 
 
@@ -25,6 +26,8 @@ def main() -> None:
         return terms
 
     Trainer.step = stops
+    finches.TRAINING_IMAGES = 5
+    fingerprint.of = lambda method, recipe: None
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

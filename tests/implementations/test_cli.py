@@ -15,13 +15,14 @@ from PIL import Image
 from safetensors import safe_open
 
 from implementations.__main__ import implemented
-from implementations.common import cli, finches, records
+from implementations.common import cli, finches, fingerprint, records
 from implementations.common.interrupt import Interrupted
 from implementations.common.train import Trainer
 from tests import forked
 from tests.implementations.test_methods import method_of
 
 ROOT = Path(__file__).resolve().parents[2]
+FINGERPRINT = fingerprint.of
 SHORT = ["--set", "epochs=1", "--test-images", "2", "--validation-images", "2", "--threads", "1"]
 
 
@@ -33,8 +34,10 @@ def cache(tmp_path_factory, drawn) -> Path:
 
 @pytest.fixture
 def finch(cache, monkeypatch, capsys):
-    """Runs a paper's command line in this process: exit code and all that was said."""
+    """Runs a paper's command line in this process: exit code and all that was said. Few images and no fingerprint: it is quick."""
     monkeypatch.setenv("FINCH_CACHE", str(cache))
+    monkeypatch.setattr(finches, "TRAINING_IMAGES", 2)
+    monkeypatch.setattr(fingerprint, "of", lambda method, recipe: None)
 
     def run(paper: str, *arguments: object) -> tuple[int, str]:
         code = cli.main(method_of(paper), [str(argument) for argument in arguments])
@@ -74,7 +77,8 @@ def newest(runs: Path, images: str) -> Path:
     return max(runs.glob(f"{images}-*/final.safetensors"), key=lambda path: path.stat().st_mtime)
 
 
-def test_a_run_says_what_it_reached_and_leaves_a_record_with_a_picture_that_a_second_run_repeats(finch, tmp_path):
+def test_a_run_says_what_it_reached_and_leaves_a_record_with_a_picture_that_a_second_run_repeats(finch, tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprint, "of", FINGERPRINT)
     code, said = finch("baseline", *SHORT, "--records", tmp_path / "one", "--log", tmp_path / "log.jsonl")
     assert code == 0
     assert "synthetic-finches: 64 test images of 32 classes, finch_resnet" in said
@@ -93,7 +97,7 @@ def test_a_run_says_what_it_reached_and_leaves_a_record_with_a_picture_that_a_se
     with Image.open(path.with_name(record.picture)) as picture:
         assert picture.width == 4 * 200 + 8
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [line["step"] for line in lines] == [10]
+    assert [line["step"] for line in lines] == [2]
     assert lines[0].keys() == {"method", "seed", "step", "epoch", "phase", "loss", "terms", "lr", "steps_per_second"}
     assert finch("baseline", *SHORT, "--records", tmp_path / "two")[0] == 0
     again = records.read(tmp_path / "two" / "baseline" / path.name)
@@ -178,7 +182,7 @@ def test_a_run_of_another_recipe_neither_takes_nor_loses_the_state_of_one_that_w
     step = Trainer.step
 
     def stop(trainer, *batch):
-        if trainer.state.step == 3:
+        if trainer.state.step == 1:
             raise Interrupted("stopped")
         return step(trainer, *batch)
 
@@ -189,7 +193,7 @@ def test_a_run_of_another_recipe_neither_takes_nor_loses_the_state_of_one_that_w
     assert finch("baseline", *SHORT, "--records", tmp_path, "--resume")[0] == 0
     code, said = finch("baseline", *longer[:-1], "lr=0.001")  # the same recipe, written otherwise
     assert code == 0
-    assert "resumed at step 3 of 20" in said
+    assert "resumed at step 1 of 4" in said
 
 
 def test_of_several_values_one_that_cant_be_meant_is_said_before_anything_is_tried(finch, tmp_path):
@@ -261,7 +265,7 @@ def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, o
         (["--set", "input_size=64"], 2, "the recipe's input size is 64, but its transforms leave 96×96 px"),
         (["--backbone", "resnet18.foo"], 2, "neither Finch nor timm knows a backbone 'resnet18.foo'"),
         (["--set", "epochs=0"], 2, "epochs is at least 1, not 0"),
-        (["--set", "batch_size=4000"], 2, "320 training images don't fill one batch of 4000"),
+        (["--set", "batch_size=4000"], 2, "64 training images don't fill one batch of 4000"),
         (["--threads", "0"], 2, "--threads 0: expected at least 1"),
         (["--device", "cuda"], 2, "--device cuda: torch finds no CUDA device here"),
         (["--variant", "nowhere.py:X"], 2, "--variant nowhere.py:X: expected FILE.py:CLASS"),
@@ -336,7 +340,8 @@ def test_help_tells_the_paper_without_importing_what_only_a_run_needs():
 
 
 COMMAND = ("implementations.api_net", "--set", "epochs=2", "--set", "frozen=0.5", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0")
-"""API-Net has dropout, BatchNorm and two phases, here of an epoch of nine steps each; the images come from two workers."""
+"""API-Net has dropout, BatchNorm and two phases, here of an epoch of four steps each; the images come from two workers."""
+NEVER = 10**9
 
 
 def weights(cache: Path) -> dict:
@@ -348,13 +353,13 @@ def weights(cache: Path) -> dict:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory, drawn) -> dict:
     home = drawn(tmp_path_factory.mktemp("whole"))
-    code, said = forked.run(ROOT, *COMMAND, variables={"FINCH_CACHE": str(home)})
+    code, said = forked.run(ROOT, *stopped("SIGKILL", NEVER, *COMMAND), variables={"FINCH_CACHE": str(home)})
     assert code == 0, said
     return weights(home)
 
 
 def stopped(signal: str, at_least: int, *command: str) -> tuple[str, ...]:
-    """The command, with a signal at some moment after its training has come to a step."""
+    """The command on fewer images, with a signal at some moment after its training has come to a step."""
     return "tests.implementations.stopped", signal, str(at_least), *command
 
 
@@ -362,10 +367,10 @@ def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(unin
     import torch
 
     variables = {"FINCH_CACHE": str(drawn(tmp_path))}
-    for at_least in (random.randrange(1, 8), random.randrange(10, 16)):
+    for at_least in (random.randrange(1, 4), random.randrange(5, 7)):
         code, said = forked.run(ROOT, *stopped("SIGKILL", at_least, *COMMAND, "--resume"), variables=variables)
         assert code == -9, said
-    code, said = forked.run(ROOT, *COMMAND, "--resume", variables=variables)
+    code, said = forked.run(ROOT, *stopped("SIGKILL", NEVER, *COMMAND, "--resume"), variables=variables)
     assert code == 0, said
     found = weights(tmp_path)
     assert found.keys() == uninterrupted.keys()
@@ -373,10 +378,10 @@ def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(unin
 
 
 def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(tmp_path, drawn):
-    code, said = forked.run(ROOT, *stopped("SIGINT", 12, *COMMAND, "--save-every", "1000"), variables={"FINCH_CACHE": str(drawn(tmp_path))})
+    code, said = forked.run(ROOT, *stopped("SIGINT", 5, *COMMAND, "--save-every", "1000"), variables={"FINCH_CACHE": str(drawn(tmp_path))})
     assert code == 130
-    after = int(re.search(r"finch: stopped after step (\d+) of 18; its state is kept, --resume goes on from there", said)[1])
+    after = int(re.search(r"finch: stopped after step (\d+) of 8; its state is kept, --resume goes on from there", said)[1])
     (path,) = (tmp_path / "runs" / "api-net").glob("*/state.safetensors")
     with safe_open(path, framework="pt") as file:
-        assert json.loads(file.metadata()["finch"])["state"]["step"] == after >= 12
+        assert json.loads(file.metadata()["finch"])["state"]["step"] == after >= 5
     assert "Traceback" not in said
