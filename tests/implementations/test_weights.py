@@ -38,8 +38,8 @@ def test_the_shipped_weights_are_what_their_record_says(name):
     assert "shipped with Finch" in loaded.origin
 
 
-def test_all_shipped_weights_take_at_most_eight_megabytes():
-    assert 0 < sum(path.stat().st_size for path in weights.SHIPPED.iterdir()) <= 8 * 2**20
+def test_all_shipped_weights_take_at_most_six_megabytes():
+    assert 0 < sum(path.stat().st_size for path in weights.SHIPPED.iterdir()) <= 6 * 2**20
 
 
 def test_shipped_weights_that_were_changed_are_refused(tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from implementations.__main__ import implemented
 from implementations.ablations.api_net import UniformGates
 from implementations.common import cli, finches, harness, picture, records
 from implementations.common.data import Data, Split
@@ -73,15 +73,12 @@ def evidence(tmp_path_factory) -> Path:
 
 
 def copy(root: Path, evidence: Path) -> Path:
-    """A repository with all code, one paper's entry, and one record of it."""
+    """A repository with two methods and the baseline, one paper's entry, and one record of it."""
+    others = [name for paper in implemented() if (name := f"{paper.replace('-', '_')}.py") not in ("api_net.py", "baseline.py", "transfg.py")]
     for folder in ("implementations", "tools"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("records", "__pycache__"))
-    shutil.copytree(ROOT / "catalog", root / "catalog")
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("records", "__pycache__", *others))
+    shutil.copytree(ROOT / "catalog", root / "catalog", ignore=lambda folder, names: {name for name in names if folder.endswith("papers") and name != "api-net.yaml"})
     shutil.copy(ROOT / "catalog.yaml", root)
-    for entry in (root / "catalog" / "papers").glob("*.yaml"):
-        text = entry.read_text(encoding="utf-8")
-        if entry.stem != "api-net":
-            entry.write_text(re.sub(r"^implementation:\n(?:  .*\n)+", "", text, flags=re.MULTILINE), encoding="utf-8")
     shutil.copytree(evidence, root, dirs_exist_ok=True)
     return root
 
@@ -440,8 +437,9 @@ def test_a_log_that_no_longer_begins_with_a_records_trials_is_named_and_one_that
 
 @pytest.fixture
 def cache(tmp_path, drawn, monkeypatch) -> None:
-    """For runs of this process."""
+    """For runs of this process, on few images."""
     monkeypatch.setenv("FINCH_CACHE", str(drawn(tmp_path / "cache")))
+    monkeypatch.setattr(finches, "TRAINING_IMAGES", 2)
 
 
 @pytest.fixture(scope="module")
@@ -451,7 +449,8 @@ def short(tmp_path_factory, drawn) -> records.Record:
     like = on_finches("baseline", 0, dataset=FINCHES | {"validation": 32}, changes=["epochs=1"], backbone={"name": "finch_resnet", "weights": "shipped", "sha256": "a" * 64}, compute={"threads": 1})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FINCH_CACHE", str(drawn(into / "cache")))
-        rerun._run(rerun.command_of(like, into, images=4), ROOT)
+        patch.setattr(finches, "TRAINING_IMAGES", 2)
+        here(rerun.command_of(like, into, images=4), ROOT)
     ((_, made),) = records.read_all(into / "baseline")
     return made
 
@@ -466,6 +465,12 @@ def here(command: list[str], root: Path) -> None:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
+
+
+def test_a_run_that_fails_is_named_with_its_command():
+    rerun._run([sys.executable, "-m", "implementations", "--list"], ROOT)
+    with pytest.raises(Fault, match="-m implementations --lost ended with exit code 2"):
+        rerun._run([sys.executable, "-m", "implementations", "--lost"], ROOT)
 
 
 @pytest.mark.usefixtures("cache")
@@ -590,9 +595,9 @@ def test_a_rerun_that_comes_out_otherwise_fails(tmp_path, evidence, monkeypatch,
 
 
 def test_every_committed_record_is_what_the_code_computes_today():
-    run = subprocess.run([sys.executable, "-m", "tools.check_results"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "not held against the code" not in run.stdout
+    code, said = forked.run(ROOT, "tools.check_results")
+    assert code == 0, said
+    assert "not held against the code" not in said
 
 
 ELSEWHERE = """
