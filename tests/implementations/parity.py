@@ -44,7 +44,7 @@ class Frozen(Baseline):
 
 def data() -> Data:
     def split(count, seed):
-        pixels = torch.randint(0, 256, (count, 3, 64, 64), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+        pixels = torch.randint(0, 256, (count, 3, 32, 32), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
         return Split([index % 4 for index in range(count)], pixels.__getitem__)
 
     return Data("parity", FOUR, split(16 * 5, 0), split(4, 1), split(21, 2), "0" * 32)
@@ -55,7 +55,7 @@ def run(case: str) -> tuple[dict, list[int]]:
     backbone, how = CASES[case]
     plain = (op("Normalize", mean=[0.5] * 3, std=[0.5] * 3),)
     changes = how | {"epochs": 3, "batch_size": 16, "schedule": Schedule(), "clip": None, "train": plain, "test": plain}
-    method = build(Frozen, backbone=backbone, pretrained=True, **changes).double()
+    method = build(Frozen, side=32, backbone=backbone, pretrained=True, **changes).double()
     trainer = Trainer(method, data(), Accelerator(cpu=True), Settings(seed=0))
     assert trainer.total == STEPS
     trainer.fit()
