@@ -15,7 +15,7 @@ third cross-entropy, of the first pass's patches pooled by the joint map; the at
 reaches queries and keys through it. ViT-B/16 at 448 px, and rate, schedule, dropout and images of that year's other ViT papers'
 code (TransFG's, RAMS-Trans's), 10,000 steps of 16 images.
 Where paper and code differ: no code is known.  A step is two passes; python -m benchmarks.steps times it.
-Catalog: catalog/papers/aftrans.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
+Catalog: catalog/papers/aftrans.yaml.  Every number below carries its source: P = paper, O = ours.
 """
 
 from __future__ import annotations

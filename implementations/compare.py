@@ -19,7 +19,7 @@ from pathlib import Path
 
 from implementations.__main__ import implemented
 from implementations.common import steps
-from implementations.common.comparison import BASELINE, Comparison, Pointed, Row, compare, equal_time
+from implementations.common.comparison import BASELINE, Comparison, Pointed, Row, baselines, compare, equal_time
 from implementations.common.errors import Fault, Usage
 from implementations.common.machine import cores
 from implementations.common.records import EVIDENCE, RECORDS, TOLERANCE, read_all
@@ -175,7 +175,7 @@ def tables(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> s
         "training step, test pass: × the baseline's (?: measured on a machine that wasn't quiet); python -m benchmarks.steps"
         " --write measures them."
     )
-    return "\n\n".join([*blocks, note, *_at_equal_time(comparisons, measured)])
+    return "\n\n".join([*blocks, note, *_trained_longer(comparisons), *_at_equal_time(comparisons, measured)])
 
 
 def _side_by_side(comparison: Comparison, measured: Sequence[Measured]) -> str:
@@ -183,14 +183,14 @@ def _side_by_side(comparison: Comparison, measured: Sequence[Measured]) -> str:
     title = f"{budget.network}: {budget.epochs} epochs of {budget.train} images, {comparison.images} test images"
     heads = ["", "seeds", "top-1 (95%)", "gain (95%)", "p adjusted", "looks at part", "M params", "M FLOPs"]
     rows = [_cells(row, measured) for row in comparison.rows]
-    guesses = ", ".join(f"{name} {100 * share:.0f}%" for name, share in comparison.blind.items())
+    guesses = ", ".join(f"{name} {100 * share:.1f}%" for name, share in comparison.blind.items())
     without = f"\nHit rate of guesses that ignore the image: {guesses}" if guesses else ""
     return title + "\n" + _grid([[*heads, "training step", "test pass"], *rows]) + without
 
 
 def _cells(row: Row, measured: Sequence[Measured]) -> list[str]:
     return [
-        f"{row.paper}, {row.label}" if row.label else row.paper,
+        _name(row),
         str(len(row.runs)),
         _percent(row.top1),
         _percent(row.gain, "+") if row.gain else "",
@@ -202,13 +202,19 @@ def _cells(row: Row, measured: Sequence[Measured]) -> list[str]:
     ]
 
 
+def _name(row: Row) -> str:
+    """A row's method, what sets its runs apart, and what its test pass does beyond one look at the image."""
+    looks = f" (at test time: {', '.join(row.runs[0].test_time)})" if row.runs[0].test_time else ""
+    return (f"{row.paper}, {row.label}" if row.label else row.paper) + looks
+
+
 def _percent(value: Estimate, sign: str = "") -> str:
     return f"{100 * value.value:{sign}.1f} ({100 * value.low:{sign}.1f} to {100 * value.high:{sign}.1f})"
 
 
 def _pointed(name: str, one: Pointed) -> str:
     """A map's pointing; the method's own map needs no name."""
-    return f"{'' if name == EVIDENCE else f'{name} '}{100 * one.share.value:.0f}%{'*' if one.marked else ''}"
+    return f"{'' if name == EVIDENCE else f'{name} '}{100 * one.share.value:.1f}%{'*' if one.marked else ''}"
 
 
 def _speed(row: Row, measured: Sequence[Measured]) -> tuple[str, str]:
@@ -224,6 +230,18 @@ def _speed(row: Row, measured: Sequence[Measured]) -> tuple[str, str]:
     return f"{found.step.median:.2f}{doubt}", f"{found.test.median:.2f}{doubt}"
 
 
+def _trained_longer(comparisons: Sequence[Comparison]) -> list[str]:
+    """The baseline at several numbers of epochs, where there are."""
+    lines = [
+        [budget.network, str(budget.epochs), str(len(row.runs)), _percent(row.top1)]
+        for rows in baselines(comparisons)
+        for budget, row in rows
+        if len(rows) > 1
+    ]
+    heads = ["", "epochs", "seeds", "top-1 (95%)"]
+    return ["The baseline, trained longer by the same recipe\n" + _grid([heads, *lines])] if lines else []
+
+
 def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> list[str]:
     """Each method's gain over the baseline at equal epochs, and over the baseline of comparable training time."""
     found = equal_time(comparisons, measured)
@@ -234,7 +252,7 @@ def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measure
     lines = [
         [
             one.comparison.budget.network,
-            one.row.paper,
+            _name(one.row),
             f"{one.cost / one.comparison.budget.epochs:.2f}{'?' if one.unquiet else ''} ×",
             _percent(one.comparison.row(BASELINE).top1) if one.comparison.row(BASELINE) else "no run",
             _percent(one.row.gain, "+") if one.row.gain else "no run",

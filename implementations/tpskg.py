@@ -14,7 +14,7 @@ taken away before the first block; the first pass is classified in training too;
 mixes the embeddings, which start at zero; the three losses count alike; ViT-B/16 at 448 px, and rate, schedule, dropout and
 images of that year's other ViT papers' code (TransFG's, RAMS-Trans's), 10,000 steps of 16 images.
 Where paper and code differ: no code is known.  A step is two passes; python -m benchmarks.steps times it.
-Catalog: catalog/papers/tpskg.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
+Catalog: catalog/papers/tpskg.yaml.  Every number below carries its source: P = paper, O = ours.
 """
 
 from __future__ import annotations

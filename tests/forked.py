@@ -53,7 +53,7 @@ def _run(root: Path, module: str, arguments: tuple[str, ...], environment: dict[
             os.dup2(file.fileno(), stream)
     os.environ.clear()
     os.environ.update(environment)
-    multiprocessing.set_start_method(None, force=True)  # the default of any Python: its own processes don't import PyTorch anew
+    multiprocessing.set_start_method(None, force=True)  # as from a shell; "forkserver" is handed on, by which each worker imports PyTorch anew
     os.chdir(root)
     sys.path.insert(0, str(root))
     sys.argv = [module, *arguments]

@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from implementations.common import sheet
-from implementations.common.records import EVIDENCE, LAST_GUESS, RANDOM_POINT, Pointing, Record, counted, encode, file_name
+from implementations.common.records import (
+    EVIDENCE,
+    FIXED_POINT_PER_FAMILY,
+    RANDOM_POINT,
+    Pointing,
+    Record,
+    counted,
+    encode,
+    file_name,
+)
 from implementations.common.statistics import wilson
 from implementations.common.steps import Measured, Ratio
 from tools.check_catalog import main as check_catalog
@@ -45,7 +54,7 @@ def record(labels: Sequence[int], predictions: Sequence[int], **changes) -> Reco
 def pointed(maps: Mapping[str, Sequence[bool]], guess: Sequence[bool]) -> dict:
     """What of an outcome tells where maps peak: their hits, and those of one fixed point per family; a random point's share is 5%."""
     known = {name: Pointing.of(hits).model_dump() for name, hits in maps.items()}
-    return {"pointing": known, "blind": {RANDOM_POINT: {"share": 0.05, "hits": None}, LAST_GUESS: Pointing.of(guess).model_dump()}}
+    return {"pointing": known, "blind": {RANDOM_POINT: {"share": 0.05, "hits": None}, FIXED_POINT_PER_FAMILY: Pointing.of(guess).model_dump()}}
 
 
 def of_400(paper: str, seed: int, right: int, **changes) -> Record:

@@ -1,4 +1,4 @@
-"""DCAL without distractors, and without its selection of patches: what each of its two cross-attentions adds."""
+"""DCAL without distractors, and without its selection of patches: what each of these adds."""
 
 from __future__ import annotations
 

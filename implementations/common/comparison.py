@@ -18,7 +18,6 @@ from implementations.common.statistics import (
     expected,
     gain,
     holm,
-    one_more_run,
     paired,
     pool,
 )
@@ -71,11 +70,6 @@ class Row:
             return None
         return "gain" if self.gain.value > 0 else "loss"
 
-    @property
-    def next_run(self) -> Estimate | None:
-        """Between which values one more run would come out; None where no spread is known."""
-        return one_more_run(self.table, self.spread) if self.spread else None
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -106,6 +100,15 @@ class Comparison:
     def methods(self) -> tuple[Row, ...]:
         """The rows of methods as they are, baseline and ablations apart."""
         return tuple(row for row in self.rows if row.label is None and row.paper != BASELINE)
+
+
+def baselines(comparisons: Iterable[Comparison]) -> list[list[tuple[Budget, Row]]]:
+    """The baseline's rows under budgets that differ in their epochs alone, the shortest training first."""
+    alike: dict[Budget, list[tuple[Budget, Row]]] = defaultdict(list)
+    for comparison in comparisons:
+        if (row := comparison.row(BASELINE)) is not None:
+            alike[comparison.budget._replace(epochs=None)].append((comparison.budget, row))
+    return [sorted(rows, key=lambda one: one[0].epochs or 0) for rows in alike.values()]
 
 
 def compare(records: Iterable[Record]) -> list[Comparison]:

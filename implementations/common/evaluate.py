@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from implementations.common.data import InOrder, Samples, Split, loader
 from implementations.common.errors import Fault
 from implementations.common.method import Method
-from implementations.common.records import LAST_GUESS, RANDOM_POINT, TOLERANCE
+from implementations.common.records import FIXED_POINT_PER_FAMILY, RANDOM_POINT, TOLERANCE
 
 Told = Callable[[int], None]
 """Is told how many images are done."""
@@ -134,7 +134,7 @@ def blind_guesses(train: Split, test: Split, families: Sequence[int], side: int)
         RANDOM_POINT: ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / side**2),
         "image centre": inside(torch.full((2,), side / 2), boxes).float(),
         "one fixed point": inside(best_point(seen, side), boxes).float(),
-        LAST_GUESS: inside(points[of_test], boxes).float(),
+        FIXED_POINT_PER_FAMILY: inside(points[of_test], boxes).float(),
     }
 
 

@@ -24,8 +24,8 @@ TRIALS = "trials.jsonl"
 """The log beside a paper's records: a line a trial."""
 EVIDENCE = "evidence"
 """The name of the map that shows what a method itself looks at; it may have others."""
-LAST_GUESS = "one fixed point per family"
-"""Of the guesses that don't look at the image, the one that is told most."""
+FIXED_POINT_PER_FAMILY = "one fixed point per family"
+"""Of the guesses that don't look at the image, the one that is told the bird's family."""
 RANDOM_POINT = "random point"
 """The guess of which the chance of a hit is known, and no hits are kept."""
 TOLERANCE = 1 / 32
@@ -265,7 +265,7 @@ class Record(_Model):
             raise ValueError("pointing and blind guesses are known together, or neither is")
         if maps is None:
             return self
-        for known, needed in ((maps, {EVIDENCE, *maps}), (guesses, {LAST_GUESS, *guesses} - {RANDOM_POINT})):
+        for known, needed in ((maps, {EVIDENCE, *maps}), (guesses, {FIXED_POINT_PER_FAMILY, *guesses} - {RANDOM_POINT})):
             without = [name for name in needed if name not in known or known[name].hits is None]
             if without:
                 raise ValueError(f"no hits are kept of {without[0]!r}")

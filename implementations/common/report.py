@@ -40,7 +40,7 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
     elif record.paper != "baseline":
         console.print("No committed record of the baseline fits this run; --compare baseline trains it.", highlight=False)
     if record.outcome.blind:
-        guesses = ", ".join(f"{name} {100 * one.share:.0f}%" for name, one in record.outcome.blind.items())
+        guesses = ", ".join(f"{name} {100 * one.share:.1f}%" for name, one in record.outcome.blind.items())
         console.print(f"Hit rate of guesses that ignore the image: {guesses}", markup=False, highlight=False)
         console.print("* more often than the best of these guesses (95% interval of these images)", markup=False, highlight=False)
     console.print(_beside(record), markup=False, highlight=False)
@@ -95,6 +95,6 @@ def _pointing(record: Record) -> str:
     if outcome.pointing is None:
         return "unknown"
     return ", ".join(
-        f"{'' if name == EVIDENCE else f'{name} '}{100 * one.share:.0f}%{'*' if marked(record, name) else ''}"
+        f"{'' if name == EVIDENCE else f'{name} '}{100 * one.share:.1f}%{'*' if marked(record, name) else ''}"
         for name, one in outcome.pointing.items()
     )

@@ -32,7 +32,7 @@ from implementations.common.train import Settings, Trainer
 
 RUNS = "runs"
 STRIDES = ("patch_stride", "output_stride")
-BUDGET = ("epochs", "batch_size", "input_size", *STRIDES)
+SHARED = ("epochs", "batch_size", "input_size", *STRIDES)
 """What of a recipe the baseline shares with the method that it is compared with."""
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,7 +113,7 @@ def _for_baseline(method: type[Method], options: argparse.Namespace) -> argparse
     """The options under which the baseline is compared with a method: its own recipe, at the method's budget and backbone."""
     recipe = recipe_of(method, options)
     changed = {change.partition("=")[0] for change in options.changes}
-    names = [name for name in BUDGET if options.profile == "paper" or name in changed or name in STRIDES]
+    names = [name for name in SHARED if options.profile == "paper" or name in changed or name in STRIDES]
     budget = [f"{name}={getattr(recipe, name)}" for name in names if getattr(recipe, name) is not None]
     own = {"changes": budget, "backbone": recipe.backbone, "note": None, "variant": None}
     shared = argparse.Namespace(**vars(options) | own)

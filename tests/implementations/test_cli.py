@@ -116,7 +116,7 @@ def test_a_demo_compares_with_the_baselines_committed_record_of_the_same_budget_
 
 
 def test_the_baseline_is_trained_anew_when_asked_by_its_own_recipe_at_the_methods_budget(finch, tmp_path):
-    own = ["--set", "classes_per_batch=8", "--set", "lr=1e-3", "--note", "of the method"]
+    own = ["--set", "hidden=16", "--set", "lr=1e-3", "--note", "of the method"]
     code, said = finch("api-net", *SHORT, *own, "--records", tmp_path, "--compare", "baseline")
     assert code == 0
     assert "baseline (committed record)" not in said
@@ -124,7 +124,7 @@ def test_the_baseline_is_trained_anew_when_asked_by_its_own_recipe_at_the_method
     assert records.read_all(tmp_path / "baseline")
     ours, theirs = (records.read_all(tmp_path / paper)[0][1] for paper in ("api-net", "baseline"))
     assert (ours.seed, ours.backbone, ours.budget) == (theirs.seed, theirs.backbone, theirs.budget)
-    assert (ours.changes[1:], theirs.changes) == (["classes_per_batch=8", "lr=1e-3"], ["epochs=1"])
+    assert (ours.changes[1:], theirs.changes) == (["hidden=16", "lr=1e-3"], ["epochs=1"])
     assert theirs.note is None
     assert theirs.recipe["lr"] == method_of("baseline").demo["cnn"]["lr"]
 
@@ -339,9 +339,8 @@ def test_help_tells_the_paper_without_importing_what_only_a_run_needs():
 # ----------------------------------------------------------------------------------------------------------- stopped runs
 
 
-COMMAND = ("implementations.api_net", "--set", "epochs=2", "--set", "frozen=0.5", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0")
+COMMAND = ("tests.implementations.small_run", "implementations.api_net", "--set", "epochs=2", "--set", "frozen=0.5", "--test-images", "1", "--threads", "1", "--workers", "2", "--save-every", "0")
 """API-Net has dropout, BatchNorm and two phases, here of an epoch of four steps each; the images come from two workers."""
-NEVER = 10**9
 
 
 def weights(cache: Path) -> dict:
@@ -353,35 +352,31 @@ def weights(cache: Path) -> dict:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory, drawn) -> dict:
     home = drawn(tmp_path_factory.mktemp("whole"))
-    code, said = forked.run(ROOT, *stopped("SIGKILL", NEVER, *COMMAND), variables={"FINCH_CACHE": str(home)})
+    code, said = forked.run(ROOT, *COMMAND, variables={"FINCH_CACHE": str(home)})
     assert code == 0, said
     return weights(home)
-
-
-def stopped(signal: str, at_least: int, *command: str) -> tuple[str, ...]:
-    """The command on fewer images, with a signal at some moment after its training has come to a step."""
-    return "tests.implementations.stopped", signal, str(at_least), *command
 
 
 def test_a_run_killed_again_and_again_in_mid_epoch_ends_with_the_same_bytes(uninterrupted, tmp_path, drawn):
     import torch
 
     variables = {"FINCH_CACHE": str(drawn(tmp_path))}
-    for at_least in (random.randrange(1, 4), random.randrange(5, 7)):
-        code, said = forked.run(ROOT, *stopped("SIGKILL", at_least, *COMMAND, "--resume"), variables=variables)
+    for step in (random.randrange(1, 4), random.randrange(5, 7)):
+        code, said = forked.run(ROOT, *COMMAND, "--resume", variables=variables | {"STOPPED": f"SIGKILL {step}"})
         assert code == -9, said
-    code, said = forked.run(ROOT, *stopped("SIGKILL", NEVER, *COMMAND, "--resume"), variables=variables)
+    code, said = forked.run(ROOT, *COMMAND, "--resume", variables=variables)
     assert code == 0, said
+    assert re.search(r"resumed at step [4-8] of 8", said), said
     found = weights(tmp_path)
     assert found.keys() == uninterrupted.keys()
     assert [name for name in found if not torch.equal(found[name], uninterrupted[name])] == []
 
 
 def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(tmp_path, drawn):
-    code, said = forked.run(ROOT, *stopped("SIGINT", 5, *COMMAND, "--save-every", "1000"), variables={"FINCH_CACHE": str(drawn(tmp_path))})
-    assert code == 130
+    code, said = forked.run(ROOT, *COMMAND, "--save-every", "1000", variables={"FINCH_CACHE": str(drawn(tmp_path)), "STOPPED": "SIGINT 2"})
+    assert code == 130, said
     after = int(re.search(r"finch: stopped after step (\d+) of 8; its state is kept, --resume goes on from there", said)[1])
     (path,) = (tmp_path / "runs" / "api-net").glob("*/state.safetensors")
     with safe_open(path, framework="pt") as file:
-        assert json.loads(file.metadata()["finch"])["state"]["step"] == after >= 5
+        assert json.loads(file.metadata()["finch"])["state"]["step"] == after >= 2
     assert "Traceback" not in said

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 
 from implementations.common import evaluate
 from implementations.common.data import Split
-from implementations.common.records import EVIDENCE, LAST_GUESS, Pointing, decode_hits
+from implementations.common.records import EVIDENCE, FIXED_POINT_PER_FAMILY, Pointing, decode_hits
 from tests.implementations.toys import Toy, build
 
 
@@ -68,7 +68,7 @@ def test_what_is_found_without_looking():
         "random point": [16 / 1024] * 4,
         "image centre": [0, 0, 1, 0],
         "one fixed point": [1, 0, 0, 1],  # the first of the pixels in which two training boxes meet lies at the top left
-        LAST_GUESS: [1, 0, 1, 0],
+        FIXED_POINT_PER_FAMILY: [1, 0, 1, 0],
     }
 
 

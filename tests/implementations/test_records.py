@@ -42,7 +42,7 @@ def test_hits_come_back_as_they_were_and_stay_short():
         ({"blind": None}, "known together, or neither is"),
         ({"pointing": {"other": {"share": 0.5, "hits": records.encode_hits([True] * 10)}}}, "no hits are kept of 'evidence'"),
         ({"pointing": {"evidence": {"share": 0.5, "hits": None}}}, "no hits are kept of 'evidence'"),
-        ({"blind": {records.LAST_GUESS: {"share": 0.5, "hits": None}}}, f"no hits are kept of '{records.LAST_GUESS}'"),
+        ({"blind": {records.FIXED_POINT_PER_FAMILY: {"share": 0.5, "hits": None}}}, f"no hits are kept of '{records.FIXED_POINT_PER_FAMILY}'"),
         ({"pointing": {"evidence": {"share": 0.5, "hits": records.encode_hits([True] * 17)}}}, "where there are 10 test images"),
         ({"pointing": {"evidence": {"share": 0.5, "hits": records.encode_hits([True] * 8)}}}, "where there are 10 test images"),
     ],

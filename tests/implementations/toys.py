@@ -120,7 +120,7 @@ class SoftTree(Toy):
         reach, labels = (torch.cat(part) for part in zip(*self.seen, strict=True))
         self.seen.clear()
         reach, labels = gather(reach), gather(labels)
-        evidence = torch.zeros_like(self.leaves).index_add_(1, labels, reach.T)
+        evidence = reach.T @ F.one_hot(labels, self.leaves.shape[1]).to(reach.dtype)  # index_add_ adds in any order on a GPU
         self.leaves.copy_((self.leaves + evidence - self.at_start / PER_EPOCH).clamp_min(0))
 
     def measure(self, test):

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 
 from implementations.common import sheet
 from implementations.common.evaluate import TOLERANCE
-from implementations.common.records import LAST_GUESS
+from implementations.common.records import FIXED_POINT_PER_FAMILY
 from tests.run_records import kept, on_finches
 from tools.catalog import ROOT, load
 from tools.pages import pictures
@@ -90,7 +90,7 @@ def test_how_often_a_method_looks_at_the_telling_part_is_its_runs_mean_with_an_i
 
 def test_what_is_found_without_looking_and_which_methods_point_better_is_told(page):
     data, html = page
-    assert f"or what lies within {TOLERANCE * 96:.0f} px of 96 around it, this often: random point 5.0%, {LAST_GUESS} 25.0%" in html
+    assert f"or what lies within {TOLERANCE * 96:.0f} px of 96 around it, this often: random point 5.0%, {FIXED_POINT_PER_FAMILY} 25.0%" in html
     assert data["above"] == ["DCAL (finch_vit)"]
     assert sorted(data["above"] + data["not_above"]) == sorted(f"{row['name']} ({row['backbone']})" for row in data["rows"])
     assert "Above it: DCAL (finch_vit)." in html

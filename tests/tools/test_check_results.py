@@ -27,6 +27,7 @@ from implementations.common.weights import Source
 from implementations.rams_trans import RAMSTrans
 from implementations.transfg import TransFG
 from tests import forked
+from tests.implementations import small_run
 from tests.implementations.test_trials import trial
 from tests.implementations.tiny import FOUR
 from tests.run_records import FINCHES, on_finches, record
@@ -74,7 +75,7 @@ def evidence(tmp_path_factory) -> Path:
 
 def copy(root: Path, evidence: Path) -> Path:
     """A repository with two methods and the baseline, one paper's entry, and one record of it."""
-    others = [name for paper in implemented() if (name := f"{paper.replace('-', '_')}.py") not in ("api_net.py", "baseline.py", "transfg.py")]
+    others = [f"{paper.replace('-', '_')}.py" for paper in implemented() if paper not in ("api-net", "baseline", "transfg")]
     for folder in ("implementations", "tools"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("records", "__pycache__", *others))
     shutil.copytree(ROOT / "catalog", root / "catalog", ignore=lambda folder, names: {name for name in names if folder.endswith("papers") and name != "api-net.yaml"})
@@ -169,7 +170,7 @@ RECORD = {
     "predictions": (lambda data: data["outcome"].update(predictions=records.encode([1] * 8 + [0] * 24)), "but 0 of its 32 predictions are right"),
     "interval": (lambda data: data["outcome"].update(interval=[0.7, 0.9]), "the interval (0.7, 0.9) isn't that of"),
     "pointing": (lambda data: data["outcome"]["pointing"]["evidence"].update(share=0.9), "contradicts itself: pointing of 'evidence' is 0.900000, but by its hits 0."),
-    "guess": (lambda data: data["outcome"]["blind"][records.LAST_GUESS].update(share=0.01), f"contradicts itself: pointing of {records.LAST_GUESS!r} is 0.010000, but by its hits 1."),
+    "guess": (lambda data: data["outcome"]["blind"][records.FIXED_POINT_PER_FAMILY].update(share=0.01), f"contradicts itself: pointing of {records.FIXED_POINT_PER_FAMILY!r} is 0.010000, but by its hits 1."),
     "dataset": (lambda data: data.update(of_known_images("0" * 32).model_dump(include={"dataset", "outcome", "labels"})), f"stale: dataset.fingerprint: {'0' * 32} then, {finches.KNOWN[KNOWN]} now"),
     "seed": (lambda data: data.update(seed=7), "its seal isn't that of its content"),
     "claim": (lambda data: data["claim"].update(value=99.9), "stale: claim: {'dataset': 'cub-200-2011', 'metric': 'top-1', 'value': 99.9,"),
@@ -439,18 +440,17 @@ def test_a_log_that_no_longer_begins_with_a_records_trials_is_named_and_one_that
 def cache(tmp_path, drawn, monkeypatch) -> None:
     """For runs of this process, on few images."""
     monkeypatch.setenv("FINCH_CACHE", str(drawn(tmp_path / "cache")))
-    monkeypatch.setattr(finches, "TRAINING_IMAGES", 2)
+    monkeypatch.setattr(finches, "TRAINING_IMAGES", small_run.TRAINING_IMAGES)
 
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory, drawn) -> records.Record:
-    """A record of one epoch of the baseline, on one thread."""
+    """A record of one epoch of the baseline, on one thread, by another process."""
     into = tmp_path_factory.mktemp("records")
     like = on_finches("baseline", 0, dataset=FINCHES | {"validation": 32}, changes=["epochs=1"], backbone={"name": "finch_resnet", "weights": "shipped", "sha256": "a" * 64}, compute={"threads": 1})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FINCH_CACHE", str(drawn(into / "cache")))
-        patch.setattr(finches, "TRAINING_IMAGES", 2)
-        here(rerun.command_of(like, into, images=4), ROOT)
+    command = rerun.command_of(like, into, images=4)
+    code, said = forked.run(ROOT, "tests.implementations.small_run", *command[2:], variables={"FINCH_CACHE": str(drawn(into / "cache"))})
+    assert code == 0, said
     ((_, made),) = records.read_all(into / "baseline")
     return made
 

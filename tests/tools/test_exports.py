@@ -21,7 +21,6 @@ import pytest
 import yaml
 from bibtexparser.middlewares import LatexDecodingMiddleware, SeparateCoAuthors
 
-from implementations.common.records import LAST_GUESS
 from tests.run_records import kept, on_finches
 from tools import exports, json_schema
 from tools.bibtex import citation_keys, key
@@ -164,9 +163,10 @@ def test_our_own_runs_and_how_far_they_carried_a_paper_are_told_apart_from_claim
     _, runs, files = real
     record = next(record for record in runs.valid("transfg") if record.label is None and record.seed == 0)
     connection = opened(files["catalog.sqlite"])
-    fields = "top1, low, high, test_images, pointing, blind_pointing, epochs, output_stride, patch_stride, test_time"
+    fields = "top1, low, high, test_images, pointing, guesses, epochs, output_stride, patch_stride, test_time"
     found = connection.execute(f"SELECT {fields} FROM runs WHERE paper = 'transfg' AND variant IS NULL AND seed = 0").fetchall()
-    pointing = 100 * record.outcome.pointing["evidence"].share, 100 * record.outcome.blind[LAST_GUESS].share
+    guesses = {name: 100 * one.share for name, one in record.outcome.blind.items()}
+    pointing = 100 * record.outcome.pointing["evidence"].share, json.dumps(guesses)
     how = (15, None, 6, '["multi-crop"]')
     assert found == [(100 * record.outcome.top1, *(100 * end for end in record.outcome.interval), record.dataset.test, *pointing, *how)]
     carried = {row["paper"]: row["carried"] for row in csv.DictReader(io.StringIO(files["results.csv"]))}

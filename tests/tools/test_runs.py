@@ -16,7 +16,7 @@ import pytest
 
 from implementations.common import comparison, steps
 from implementations.common.evaluate import TOLERANCE
-from implementations.common.records import LAST_GUESS, TRIALS, Record, Trial, file_name
+from implementations.common.records import FIXED_POINT_PER_FAMILY, TRIALS, Record, Trial, file_name
 from implementations.common.steps import Ratio
 from tests.run_records import FINCHES as DRAWN
 from tests.run_records import implement_kestrel, keep, kept, measured, of_400, on_finches, pointed
@@ -118,7 +118,7 @@ def test_a_seeds_pointing_is_marked_where_it_is_more_than_a_guess_that_doesnt_lo
     keep(implemented, record("kestrel", 0, [0, 0, 1, 1], outcome=pointed(maps, [False] * 4)), record("kestrel", 1, [0, 0, 1, 1]))
     first, second, _ = cells(page(implemented), "Our runs on")
     assert (first[-1], second[-1]) == ("100% aboveinput gradient 50%", "50%")
-    assert f"Guesses that never see the image hit it this often: random point 5.0%, {LAST_GUESS} 0.0%." in page(implemented)
+    assert f"Guesses that never see the image hit it this often: random point 5.0%, {FIXED_POINT_PER_FAMILY} 0.0%." in page(implemented)
     assert f"or within {TOLERANCE * 96:.0f} px of 96 around it" in page(implemented)
 
 
@@ -349,7 +349,10 @@ def test_a_loss_is_marked_as_a_gain_is_on_every_page(implemented, monkeypatch, r
 
 def test_steps_are_told_as_multiples_of_the_baselines_and_a_baseline_of_comparable_training_time_beside_equal_epochs(implemented):
     recorded(implemented, 340, longer=350)
-    assert "comparable training time" not in page(implemented, "side-by-side.md")  # nobody measured a step
+    html = page(implemented, "side-by-side.md")
+    assert "comparable training time" not in html  # nobody measured a step
+    lengths = [[re.sub(r" \(.*\)", "", cell) for cell in row] for row in cells(html, "The baseline, trained longer")]
+    assert lengths == [["finch_vit", "15", "3", "75.5", ""], ["finch_vit", "30", "3", "88.0", "+12.5"]]
     known = measured(of_400("kestrel", 0, 0), 1.9, test=Ratio(median=1.2, low=1.1, high=1.3), machine="two cores", unquiet="others <work>")
     for one, told in ((known, ["1.90 × (1.80 to 2.10)machine not quiet", "1.20 × (1.10 to 1.30)machine not quiet"]), (known.model_copy(update={"flops": 2}), ["out of date"] * 2)):
         steps.keep(implemented / "implementations" / "records" / "steps.json", [one])

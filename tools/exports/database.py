@@ -62,7 +62,7 @@ CREATE TABLE corrections (
 CREATE TABLE runs (
   paper TEXT NOT NULL, variant TEXT, dataset TEXT NOT NULL, backbone TEXT NOT NULL, output_stride INTEGER, patch_stride INTEGER,
   epochs INTEGER, seed INTEGER NOT NULL, test_time TEXT NOT NULL, test_images INTEGER NOT NULL,
-  top1 REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL, pointing REAL, blind_pointing REAL,
+  top1 REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL, pointing REAL, guesses TEXT,
   record TEXT NOT NULL) STRICT;
 CREATE VIEW claims AS
   SELECT results.*, coalesce(papers.name, papers.title) AS method, papers.title, papers.year, papers.carried, backbones.family,
@@ -81,8 +81,8 @@ MEANINGS = {
     "runs": "What our own implementations reached, in percent with their 95% interval, by the records that were valid in this"
     " build. Strides are NULL where they are the backbone's own; `test_time` is a JSON list. `pointing`: how often the map of"
     " what a method looks at peaks inside the part that tells the species, or within 3 px of 96 around it, in percent;"
-    " `blind_pointing`: how often the best of the guesses does that never see the image. Never to be put beside `results` without"
-    " looking at dataset and backbone.",
+    " `guesses`: how often each of the guesses does that never see the image, a JSON object. Never to be put beside `results`"
+    " without looking at dataset and backbone.",
     "levels": "What each level of trust means. `rank` grows with it: 0 listed, 1 sourced, 2 reproduced by others, 3 reproduced;"
     " contested has none.",
     "entries": "Papers, datasets, surveys, workshops and challenges, with what all of them have.",
@@ -253,14 +253,14 @@ def _runs(runs: Runs) -> Iterable[dict[str, Any]]:
                 "top1": 100 * record.outcome.top1,
                 "low": 100 * low,
                 "high": 100 * high,
-                "pointing": _share(record.outcome.pointing, EVIDENCE),
-                "blind_pointing": _share(record.outcome.blind, record.outcome.best_guess),
+                "pointing": _shares(record.outcome.pointing).get(EVIDENCE),
+                "guesses": _json(_shares(record.outcome.blind) or None),
                 "record": runs.file(record).relative_to(runs.root).as_posix(),
             }
 
 
-def _share(known: Mapping[str, Pointing] | None, name: str | None) -> float | None:
-    return 100 * known[name].share if known else None
+def _shares(known: Mapping[str, Pointing] | None) -> dict[str, float]:
+    return {name: 100 * one.share for name, one in (known or {}).items()}
 
 
 def _json(value: Any) -> str | None:

@@ -14,7 +14,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from implementations.common import steps
-from implementations.common.comparison import BASELINE, Comparison, Row, cost_of, equal_time, marked, right
+from implementations.common.comparison import BASELINE, Comparison, Row, baselines, cost_of, equal_time, marked, right
 from implementations.common.errors import Fault
 from implementations.common.records import EVIDENCE, Budget, Record, on_images_of
 from implementations.common.statistics import Estimate, paired
@@ -123,12 +123,10 @@ def shown(catalog: Catalog, row: Row) -> dict[str, Any]:
         "tricks": tricks(catalog, row.runs[0]),
         "seeds": len(row.runs),
         "top1": _percent(row.top1),
-        "values": [100 * record.outcome.top1 for record in row.runs],
         "gain": _percent(row.gain) if row.gain else None,
         "p": row.adjusted,
         "claimed": row.claimed,
         "over_seeds": row.spread is not None,
-        "own_spread": bool(row.spread and row.spread.own and row.spread.freedom > 0),
         "pointing": [_map(name, one.marked) | {"share": _percent(one.share)} for name, one in row.pointing.items()],
         "parameters": row.runs[0].outcome.parameters / 1e6,
         "flops": row.runs[0].outcome.flops / 1e6,
@@ -299,6 +297,22 @@ def at_equal_time(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[st
             "over_time": _percent(one.gain),
         }
         for one in equal_time([found for found in runs.comparisons if found.budget.dataset == dataset_id], runs.measured)
+    ]
+
+
+def trained_longer(runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
+    """The baseline at each number of epochs under budgets that are otherwise alike, where there are several."""
+    return [
+        {
+            "backbone": budget.network,
+            "epochs": budget.epochs,
+            "seeds": len(row.runs),
+            "top1": _percent(row.top1),
+            "more": 100 * (row.top1.value - rows[0][1].top1.value) if place else None,
+        }
+        for rows in baselines([found for found in runs.comparisons if found.budget.dataset == dataset_id])
+        for place, (budget, row) in enumerate(rows)
+        if len(rows) > 1
     ]
 
 
