@@ -76,9 +76,9 @@ def test_a_row_a_seed_stands_beside_the_baseline_of_that_seed(implemented):
         record("baseline", 0, [0, 0, 0, 0]), record("baseline", 1, [0, 0, 1, 0]),
     )  # fmt: skip
     assert cells(page(implemented), "Our runs on") == [
-        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50%"],
-        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50%"],
-        ["expected", "87.5 (47.7 to 100.0)", "62.5 (0.0 to 100.0)", "+25.0 (−20.9 to +70.9)", "50%"],
+        ["0", "100.0 (51.0 to 100.0)", "50.0", "+50.0 (−6.6 to +106.6)", "50.0%"],
+        ["1", "75.0 (30.1 to 95.4)", "75.0", "+0.0 (+0.0 to +0.0)", "50.0%"],
+        ["expected", "87.5 (47.7 to 100.0)", "62.5 (0.0 to 100.0)", "+25.0 (−20.9 to +70.9)", "50.0%"],
     ]
 
 
@@ -117,7 +117,7 @@ def test_a_seeds_pointing_is_marked_where_it_is_more_than_a_guess_that_doesnt_lo
     maps = {"evidence": [True] * 4, "input gradient": [True, True, False, False]}
     keep(implemented, record("kestrel", 0, [0, 0, 1, 1], outcome=pointed(maps, [False] * 4)), record("kestrel", 1, [0, 0, 1, 1]))
     first, second, _ = cells(page(implemented), "Our runs on")
-    assert (first[-1], second[-1]) == ("100% aboveinput gradient 50%", "50%")
+    assert (first[-1], second[-1]) == ("100.0% aboveinput gradient 50.0%", "50.0%")
     assert f"Guesses that never see the image hit it this often: random point 5.0%, {FIXED_POINT_PER_FAMILY} 0.0%." in page(implemented)
     assert f"or within {TOLERANCE * 96:.0f} px of 96 around it" in page(implemented)
 
