@@ -30,6 +30,12 @@ def run(root: Path, module: str, *arguments: str, variables: Variables | None = 
         return process.exitcode, said.read_text(encoding="utf-8")
 
 
+def pytest(root: Path, *arguments: str, variables: Variables | None = None) -> tuple[int, str]:
+    """What pytest says of a folder's tests: exit code, and all that it says. What is imported already isn't rewritten by it."""
+    quiet = "-W", "ignore::pytest.PytestAssertRewriteWarning"
+    return run(root, "pytest", "-p", "no:cacheprovider", *quiet, *arguments, variables=variables)
+
+
 @contextmanager
 def started(root: Path, module: str, *arguments: str, said: Path, variables: Variables | None = None) -> Iterator[BaseProcess]:
     """The same as long as the `with` lasts, after which it is killed; all that it says goes into a file."""

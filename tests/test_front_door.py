@@ -21,6 +21,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests import forked
 from tools.manifest import LinkException
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -312,22 +313,23 @@ def test_every_version_of_every_extra_is_exact():
 # ------------------------------------------------------------------------------------------------------ without a browser
 
 
-def browserless(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess:
-    """One browser test, where no browser is found."""
-    test = "tests/site/test_browser.py::test_colours_follow_the_systems_scheme"
-    return run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", test, PATH=str(tmp_path), **environment)
+def browserless(tmp_path: Path, **variables: str) -> tuple[int, str]:
+    """A test that needs a browser, where none is found: exit code, and all that was said."""
+    test = tmp_path / "test_page.py"
+    test.write_text("def test_page(browser):\n    assert browser\n", encoding="utf-8")
+    return forked.pytest(ROOT, "-p", "tests.conftest", str(test), variables={"PATH": str(tmp_path)} | variables)
 
 
 def test_without_a_browser_its_tests_are_skipped_loudly_and_none_counts_as_passed(tmp_path):
-    tested = browserless(tmp_path, CI="")
-    assert tested.returncode == 0
-    assert "1 BROWSER TESTS WERE SKIPPED" in tested.stdout
-    assert "sudo apt-get install chromium" in tested.stdout
-    assert "1 skipped" in tested.stdout
-    assert "passed" not in tested.stdout
+    code, said = browserless(tmp_path, CI="")
+    assert code == 0
+    assert "1 BROWSER TESTS WERE SKIPPED" in said
+    assert "sudo apt-get install chromium" in said
+    assert "1 skipped" in said
+    assert "passed" not in said
 
 
 def test_without_a_browser_ci_fails(tmp_path):
-    tested = browserless(tmp_path, CI="true")
-    assert tested.returncode == 1
-    assert "no Chromium found" in tested.stdout
+    code, said = browserless(tmp_path, CI="true")
+    assert code == 1
+    assert "no Chromium found" in said

@@ -62,7 +62,7 @@ def run(root: Path, *arguments: object, **environment: str) -> subprocess.Comple
 
 def pytest_of(root: Path, *arguments: str) -> dict[str, str]:
     """The outcome of each test, by its name."""
-    said = run(root, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *arguments).stdout
+    _, said = forked.pytest(root, "-rA", *arguments)
     return {name: outcome for outcome, name in re.findall(r"^(PASSED|FAILED|ERROR) \S+?::(\S+)", said, re.MULTILINE)}
 
 
