@@ -88,8 +88,8 @@ class TPSKG(Method):
             "backbone": "finch_vit",  # O
             "dropout": 0.0,  # O as the others of its family
             "suppressed_weight": 0.1,  # O trials on version 1 of the drawing
-            "lr": 1e-3,  # O trials on validation
-            "backbone_lr": 1e-3,  # O trials on validation
+            "lr": 2e-2,  # O trials on validation
+            "backbone_lr": 5e-4,  # O trials on validation
         }
     }
 

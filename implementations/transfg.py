@@ -91,7 +91,7 @@ class TransFG(Method):
             "patch_stride": 6,  # O three quarters of the patch, as 12 of 16
             "images_per_loss": None,  # O all 32 of a batch: of 32 classes, few pairs are of one
             "dropout": 0.0,  # O trials on version 1 of the drawing
-            "lr": 3e-3,  # O trials on validation
+            "lr": 6e-3,  # O trials on validation
             "backbone_lr": 1e-3,  # O trials on validation
         }
     }
