@@ -194,7 +194,7 @@ def _cells(row: Row, measured: Sequence[Measured]) -> list[str]:
         str(len(row.runs)),
         _percent(row.top1),
         _percent(row.gain, "+") if row.gain else "",
-        " ".join(filter(None, [f"{row.adjusted:.3f}", row.claimed])) if row.adjusted is not None else "",
+        _p_value(row),
         ", ".join(_pointed(name, one) for name, one in row.pointing.items()),
         f"{row.runs[0].outcome.parameters / 1e6:.2f}",
         f"{row.runs[0].outcome.flops / 1e6:.1f}",
@@ -206,6 +206,13 @@ def _name(row: Row) -> str:
     """A row's method, what sets its runs apart, and what its test pass does beyond one look at the image."""
     looks = f" (at test time: {', '.join(row.runs[0].test_time)})" if row.runs[0].test_time else ""
     return (f"{row.paper}, {row.label}" if row.label else row.paper) + looks
+
+
+def _p_value(row: Row) -> str:
+    """Adjusted, with what is claimed by it; nothing where there is none."""
+    if row.adjusted is None:
+        return ""
+    return " ".join(filter(None, ["<0.001" if row.adjusted < 5e-4 else f"{row.adjusted:.3f}", row.claimed]))
 
 
 def _percent(value: Estimate, sign: str = "") -> str:
