@@ -90,11 +90,11 @@ def _accuracy(right: list[bool]) -> tuple[str, str]:
 
 
 def _pointing(record: Record) -> str:
-    """How often each map peaks inside the telling part; the method's own map needs no name."""
+    """How often each map peaks inside the telling part, a line a map; the method's own needs no name."""
     outcome = record.outcome
     if outcome.pointing is None:
         return "unknown"
-    return ", ".join(
+    return "\n".join(
         f"{'' if name == EVIDENCE else f'{name} '}{100 * one.share:.1f}%{'*' if marked(record, name) else ''}"
         for name, one in outcome.pointing.items()
     )
