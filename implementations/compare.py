@@ -19,7 +19,7 @@ from pathlib import Path
 
 from implementations.__main__ import implemented
 from implementations.common import steps
-from implementations.common.comparison import BASELINE, Comparison, Pointed, Row, baselines, compare, equal_time
+from implementations.common.comparison import BASELINE, Comparison, Pointed, Row, compare, equal_time, trained_longer
 from implementations.common.errors import Fault, Usage
 from implementations.common.machine import cores
 from implementations.common.records import EVIDENCE, RECORDS, TOLERANCE, read_all
@@ -241,9 +241,8 @@ def _trained_longer(comparisons: Sequence[Comparison]) -> list[str]:
     """The baseline at several numbers of epochs, where there are."""
     lines = [
         [budget.network, str(budget.epochs), str(len(row.runs)), _percent(row.top1)]
-        for rows in baselines(comparisons)
+        for rows in trained_longer(comparisons)
         for budget, row in rows
-        if len(rows) > 1
     ]
     heads = ["", "epochs", "seeds", "top-1 (95%)"]
     return ["The baseline, trained longer by the same recipe\n" + _grid([heads, *lines])] if lines else []

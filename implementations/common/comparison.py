@@ -102,13 +102,18 @@ class Comparison:
         return tuple(row for row in self.rows if row.label is None and row.paper != BASELINE)
 
 
-def baselines(comparisons: Iterable[Comparison]) -> list[list[tuple[Budget, Row]]]:
-    """The baseline's rows under budgets that differ in their epochs alone, the shortest training first."""
-    alike: dict[Budget, list[tuple[Budget, Row]]] = defaultdict(list)
-    for comparison in comparisons:
-        if (row := comparison.row(BASELINE)) is not None:
-            alike[comparison.budget._replace(epochs=None)].append((comparison.budget, row))
-    return [sorted(rows, key=lambda one: one[0].epochs or 0) for rows in alike.values()]
+def alike(comparisons: Iterable[Comparison]) -> list[list[Comparison]]:
+    """Those on the same images under budgets that differ in their epochs alone, the shortest training first."""
+    groups: dict[tuple[Budget, int, str], list[Comparison]] = defaultdict(list)
+    for one in comparisons:
+        groups[one.budget._replace(epochs=None), one.images, one.rows[0].runs[0].dataset.fingerprint].append(one)
+    return [sorted(group, key=lambda one: one.budget.epochs or 0) for group in groups.values()]
+
+
+def trained_longer(comparisons: Iterable[Comparison]) -> list[list[tuple[Budget, Row]]]:
+    """The baseline at each number of epochs, the least first, where there are several."""
+    lengths = [[(one.budget, row) for one in group if (row := one.row(BASELINE))] for group in alike(comparisons)]
+    return [rows for rows in lengths if len(rows) > 1]
 
 
 def compare(records: Iterable[Record]) -> list[Comparison]:
@@ -237,15 +242,11 @@ def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measu
 
     The spread over seeds is pooled over all rows whose budgets differ in their epochs alone: a longer baseline has few seeds.
     """
-    alike: dict[tuple[Budget, int, str], list[Comparison]] = defaultdict(list)
-    for one in comparisons:
-        alike[one.budget._replace(epochs=None), one.images, one.rows[0].runs[0].dataset.fingerprint].append(one)
     found = {}
-    for group in alike.values():
+    for group in alike(comparisons):
         rows = [row for one in group for row in one.rows]
         spread = dict(zip(map(id, rows), pool([row.table for row in rows]), strict=True))
-        trained = [(one.budget.epochs, row) for one in group if one.budget.epochs and (row := one.row(BASELINE))]
-        lengths = sorted(trained, key=lambda pair: pair[0])
+        lengths = [(one.budget.epochs, row) for one in group if one.budget.epochs and (row := one.row(BASELINE))]
         for one in group:
             for row in one.methods:
                 cost = cost_of(one, row, measured)

@@ -15,7 +15,7 @@ from tools.pages.addresses import Page, meta
 from tools.pages.paging import Part, grouped, paged, starts
 from tools.pages.records import Runs
 from tools.pages.rows import badge
-from tools.pages.runs import at_equal_time, how_far, on_dataset, plot, trained_longer
+from tools.pages.runs import at_equal_time, baseline_lengths, how_far, on_dataset, plot
 from tools.protocols import claimed
 from tools.verdicts import FINDINGS, MEANINGS
 
@@ -127,7 +127,7 @@ def side_by_side(catalog: Catalog, runs: Runs) -> Page:
         ),
         "dataset_id": DATASET if DATASET in catalog.datasets else None,
         "tables": on_dataset(catalog, runs, DATASET),
-        "longer": trained_longer(runs, DATASET),
+        "longer": baseline_lengths(runs, DATASET),
         "equal": at_equal_time(catalog, runs, DATASET),
         "plots": [(backbone, drawn) for backbone, drawn in plots if drawn],
         "methods": sum(row.adjusted is not None for comparison in runs.comparisons for row in comparison.methods),

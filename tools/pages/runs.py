@@ -14,7 +14,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from implementations.common import steps
-from implementations.common.comparison import BASELINE, Comparison, Row, baselines, cost_of, equal_time, marked, right
+from implementations.common.comparison import BASELINE, Comparison, Row, cost_of, equal_time, marked, right, trained_longer
 from implementations.common.errors import Fault
 from implementations.common.records import EVIDENCE, Budget, Record, on_images_of
 from implementations.common.statistics import Estimate, paired
@@ -300,7 +300,7 @@ def at_equal_time(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[st
     ]
 
 
-def trained_longer(runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
+def baseline_lengths(runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
     """The baseline at each number of epochs under budgets that are otherwise alike, where there are several."""
     return [
         {
@@ -310,9 +310,8 @@ def trained_longer(runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
             "top1": _percent(row.top1),
             "more": 100 * (row.top1.value - rows[0][1].top1.value) if place else None,
         }
-        for rows in baselines([found for found in runs.comparisons if found.budget.dataset == dataset_id])
+        for rows in trained_longer(found for found in runs.comparisons if found.budget.dataset == dataset_id)
         for place, (budget, row) in enumerate(rows)
-        if len(rows) > 1
     ]
 
 
