@@ -172,7 +172,7 @@ def tables(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> s
         f" {round(TOLERANCE * 96)} of 96 px of it; *: more often than the best of the guesses that never look at the"
         f" image (p-value, adjusted for all maps compared, below {CLAIM}). The baseline's is the class activation map of a CNN,"
         " the last block's attention of a vision transformer; input gradient: of its score for the class that it predicts.\n"
-        "training step, test pass: × the baseline's (?: measured on a machine that wasn't quiet); python -m benchmarks.steps"
+        "training step, test pass: × the baseline's (?: the timing is noisy); python -m benchmarks.steps"
         " --write measures them."
     )
     return "\n\n".join([*blocks, note, *_trained_longer(comparisons), *_at_equal_time(comparisons, measured)])

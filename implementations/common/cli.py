@@ -50,7 +50,7 @@ def parser(method: type[Method]) -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog=module,
         description="\n\n".join(about.split("\n\n")[:2]),
-        epilog=f"Without a command: train, and test. The demo takes about a minute and needs no network: {module}",
+        epilog=f"Without a command: train, and test. The demo takes one to three minutes and needs no network: {module}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.set_defaults(command="train")
