@@ -382,8 +382,8 @@ def plot(catalog: Catalog, runs: Runs, budget: Budget) -> Plot | None:
     return Plot(points, [line for line in lines if " " in line], x_marks, y_marks)
 
 
-LETTER, LINE = 7.4, 13
-"""Of a label's 12 px letters: how wide one is on the average, and how high they are."""
+LETTER, LINE = 8.4, 13
+"""Of a label's 12 px letters: how wide one is on the average, in a wide font, and how high they are."""
 BESIDE = ((9, -6, "start"), (-9, -6, "end"), (9, 16, "start"), (-9, 16, "end"))
 """Where a point's label may stand, the best place first: to the right, x and y from the point, and its anchor."""
 
