@@ -3,9 +3,9 @@
     .venv/bin/python -m benchmarks.steps [--papers dcal ffvt]
     .venv/bin/python -m benchmarks.steps --write              keeps them, for the tables of all methods
 
-Method and baseline take turns in one process, on one thread, in seconds of the processor, of which the shortest of three counts;
-what is printed are medians over the turns, and between which values the middle half of them lies. Other work on the machine takes
-caches and memory from both, and not in equal parts: where there is some, a warning says so, and is kept with the ratios.
+Method and baseline take turns in one process, on one thread, in seconds of the processor; what is printed are medians over the
+turns, and between which values the middle half of them lies. Other work on the machine takes caches and memory from both, and not
+in equal parts: where there is some, a warning says so, and is kept with the ratios.
 """
 
 from __future__ import annotations
@@ -41,8 +41,6 @@ CLASSES = finches_classes(TRAINING)
 LOAD, SCATTER = 0.5, 0.05
 """Of a quiet machine: so many others' processes waiting for a processor, on the average of a minute; and so wide, beside the
 median, is the middle half of the turns."""
-BEST_OF = 3
-"""A turn times both so often, and takes the shortest of each: what else a machine does only ever adds to a time."""
 LEAST_TURNS = 4
 """Of fewer there are no quartiles to speak of."""
 
@@ -68,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.steps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--papers", nargs="+", metavar="PAPER", default=_methods(), help="(default: all)")
-    parser.add_argument("--turns", type=int, default=10, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--turns", type=int, default=20, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--write", action="store_true", help="keep what is measured, in place of what was known of these methods")
     return parser
 
@@ -185,8 +183,7 @@ def ratio(acts: list[Callable[[], None]], count: int) -> Ratio:
     """The first one's time over the second one's, in so many turns."""
     for act in acts:
         act()  # the first time pays for allocations
-    found = [turns(*acts, count=BEST_OF) for _ in range(count)]
-    return spread([min(own) / min(other) for own, other in (zip(*times, strict=True) for times in found)])
+    return spread([own / other for own, other in turns(*acts, count=count)])
 
 
 def spread(ratios: list[float]) -> Ratio:

@@ -6,8 +6,8 @@
     python -m implementations.compare --tables               no run: the tables of what is recorded already
 
 Every run leaves a record; one that is there already isn't made again, so that a stopped command goes on where it was. The first
-tables compare what shares a budget; the last sets each method beside the baseline at equal epochs, and beside the shortest of the
-baselines of 1, 2 and 4 times the epochs whose training takes comparable time.
+tables compare what shares a budget; then the baseline stands at 1, 2 and 4 times the epochs; the last table sets each method
+beside the baseline at equal epochs, and beside the best of the baseline's trainings in comparable time.
 """
 
 from __future__ import annotations
@@ -249,12 +249,12 @@ def _trained_longer(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measured]) -> list[str]:
-    """Each method's gain over the baseline at equal epochs, and over the baseline of comparable training time."""
+    """Each method's gain over the baseline at equal epochs, and over the best of the baseline in comparable training time."""
     found = equal_time(comparisons, measured)
     if not found:
         return []
     heads = ["", "", "training takes", "equal epochs: baseline", "gain"]
-    heads += ["comparable time: baseline for", "baseline", "gain"]
+    heads += ["comparable time: best baseline", "its top-1", "gain"]
     lines = [
         [
             one.comparison.budget.network,
@@ -270,8 +270,8 @@ def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measure
     ]
     note = (
         "training takes: × the baseline's time for the same epochs, by the measured time of a step; a method whose step wasn't"
-        " measured isn't here. Comparable time: the shortest training of the baseline that takes at least 95%"
-        " of the method's, or else the longest that is recorded."
+        " measured isn't here. Comparable time: the best of the baseline's trainings, up to the shortest that takes at least"
+        " 95% of the method's time (of all, where none does); the longer ones have the short one's recipe."
     )
     return ["Equal epochs, and comparable training time\n" + _grid([heads, *lines]), note]
 

@@ -86,7 +86,7 @@ class TPSKG(Method):
     demo = {
         "vit": {
             "backbone": "finch_vit",  # O
-            "dropout": 0.0,  # O as the others of its family
+            "dropout": 0.0,  # O as FFVT's, from trials on version 1 of the drawing
             "suppressed_weight": 0.1,  # O trials on version 1 of the drawing
             "lr": 2e-2,  # O trials on validation
             "backbone_lr": 5e-4,  # O trials on validation

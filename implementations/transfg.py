@@ -7,8 +7,8 @@ tokens pushes images of two classes apart where they are too similar. Testing is
 
 Kept: overlapping patches, rollout per head without the identity, hard selection, the part layer on heads + 1 tokens (freshly
 initialised, drawn as the official code draws it), the contrastive loss.  Left out: apex half precision (accelerate's instead),
-scipy's resizing of positions (timm's, to the image's size and then to the overlapping patches'), the same batches in every epoch,
-which the code has on several GPUs for want of set_epoch.
+scipy's resizing of positions (timm's, to the image's size and then to the overlapping patches'), the first update at a rate of 0,
+the same batches in every epoch, which the code has on several GPUs for want of set_epoch.
 Assumed: what it looks at is the rollout's class rows, averaged over heads.
 Where paper and code differ: they agree; the README's command trains on 4 × 16 images.
 Catalog: catalog/papers/transfg.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.

@@ -31,7 +31,7 @@ def run(root: Path, module: str, *arguments: str, variables: Variables | None = 
 
 
 def pytest(root: Path, *arguments: str, variables: Variables | None = None) -> tuple[int, str]:
-    """What pytest says of a folder's tests: exit code, and all that it says. What is imported already isn't rewritten by it."""
+    """What pytest says of a folder's tests: exit code, and all that it says. Asserts of modules that are imported already can't be rewritten."""
     quiet = "-W", "ignore::pytest.PytestAssertRewriteWarning"
     return run(root, "pytest", "-p", "no:cacheprovider", *quiet, *arguments, variables=variables)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -233,8 +232,8 @@ def test_a_ratio_is_the_median_over_turns_with_the_quartiles_beside_it():
     assert spread([3.0, 1.0, 2.0, 5.0, 4.0]) == Ratio(median=3, low=2, high=4)
 
 
-def test_of_a_step_and_the_baselines_the_shortest_times_of_a_turn_are_held_against_each_other(monkeypatch):
-    monkeypatch.setattr(steps_benchmark, "turns", lambda own, other, count: [(own() * turn, other() * (count - turn)) for turn in range(1, count)])
+def test_a_step_is_held_against_the_baselines_in_each_turn(monkeypatch):
+    monkeypatch.setattr(steps_benchmark, "turns", lambda own, other, count: [(own() * turn, other() * turn) for turn in range(1, count + 1)])
     assert steps_benchmark.ratio([lambda: 3.0, lambda: 2.0], 5) == Ratio(median=1.5, low=1.5, high=1.5)
 
 
@@ -255,12 +254,11 @@ def test_a_machine_that_isnt_quiet_is_told(load, step, told):
 
 def test_what_is_measured_of_a_method_is_kept_with_what_it_was_measured_on_and_a_warning_is_said(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(steps_benchmark.steps, "FILE", tmp_path / "steps.json")
-    seconds = itertools.count(1)
-    monkeypatch.setattr(steps_benchmark, "turns", lambda *acts, count: [(next(seconds), 1)] * count)
+    monkeypatch.setattr(steps_benchmark, "turns", lambda *acts, count: [(1.0 + turn, 1.0) for turn in range(count)])
     monkeypatch.setattr(steps_benchmark.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     assert steps_benchmark.main(["--papers", "api-net", "--turns", "5", "--write"]) == 0
     out, err = capsys.readouterr()
-    assert out == "api-net on finch_resnet: 3.00 (2.00 to 4.00) × the baseline's step, 8.00 (7.00 to 9.00) × its test pass\n"
+    assert out == "api-net on finch_resnet: 3.00 (2.00 to 4.00) × the baseline's step, 3.00 (2.00 to 4.00) × its test pass\n"
     assert err.startswith("warning: of the training step, the middle half of the turns lies 67% apart")
     (one,) = steps_benchmark.steps.read(tmp_path / "steps.json")
     assert (one.images, one.threads, one.turns) == (0.9, 1, 5)

@@ -216,14 +216,14 @@ def cost_of(comparison: Comparison, row: Row, measured: Iterable[steps.Measured]
 
 @dataclass(frozen=True)
 class EqualTime:
-    """A method beside a baseline of comparable training time, by what training costs."""
+    """A method beside what the baseline reaches in comparable training time, by what training costs."""
 
     comparison: Comparison
     row: Row
     cost: float
     """Of training the method, in epochs of the baseline."""
     baseline: Row
-    """The shortest training of the baseline's that costs as much, within 5%; where none does, the longest."""
+    """The best of the baseline's trainings, up to the shortest that costs as much, within 5%; of all, where none does."""
     epochs: int
     """Its length."""
     gain: Gain
@@ -238,7 +238,7 @@ class EqualTime:
 
 
 def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measured]) -> list[EqualTime]:
-    """Each method whose step was measured, beside the baseline of comparable training time on the same images.
+    """Each method whose step was measured, beside the best of the baseline in comparable training time, on the same images.
 
     The spread over seeds is pooled over all rows whose budgets differ in their epochs alone: a longer baseline has few seeds.
     """
@@ -252,7 +252,8 @@ def equal_time(comparisons: Sequence[Comparison], measured: Sequence[steps.Measu
                 cost = cost_of(one, row, measured)
                 if cost is None or not lengths:
                     continue
-                epochs, other = next((pair for pair in lengths if pair[0] * EQUAL >= cost), lengths[-1])
+                reach = next((place for place, (length, _) in enumerate(lengths, 1) if length * EQUAL >= cost), len(lengths))
+                epochs, other = max(lengths[:reach], key=lambda pair: pair[1].top1.value)
                 same = other is one.row(BASELINE)
                 over = row.gain if same else gain(row.table, spread[id(row)], other.table, spread[id(other)])
                 found[id(row)] = EqualTime(one, row, cost, other, epochs, over, steps.of(row.runs[0], measured).unquiet)

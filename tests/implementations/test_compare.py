@@ -132,7 +132,7 @@ LENGTHS = [*trained("baseline", 300, 302, 304), *trained("baseline", 320, 322, 3
         (4.3, 60, True),
     ],
 )
-def test_beside_equal_epochs_stands_the_shortest_training_of_the_baseline_that_costs_no_less(step, epochs, shorter):
+def test_where_longer_is_better_a_method_stands_beside_the_shortest_training_of_the_baseline_that_costs_no_less(step, epochs, shorter):
     known = [measured(run("pmg", 0, 0), step, unquiet="others' load is 2.0")]
     (found,) = equal_time(compare([*LENGTHS, *trained("pmg", 330, 332, 334)]), known)
     assert (found.cost, found.relative) == (pytest.approx(15 * step), pytest.approx(epochs / (15 * step)))
@@ -140,6 +140,13 @@ def test_beside_equal_epochs_stands_the_shortest_training_of_the_baseline_that_c
     assert found.gain.value == pytest.approx((332 - {15: 302, 30: 322, 60: 342}[epochs]) / 400)
     if epochs == 15:
         assert found.gain == found.row.gain
+
+
+def test_where_longer_is_worse_a_method_stands_beside_the_best_of_the_shorter_trainings():
+    worse = [*trained("baseline", 300, 302, 304), *trained("baseline", 304, 306, 308, epochs=30), *trained("baseline", 280, 282, 284, epochs=60)]
+    for step, epochs in ((1.0, 15), (1.95, 30), (3.0, 30), (8.0, 30)):
+        (found,) = equal_time(compare([*worse, *trained("pmg", 330, 332, 334)]), [measured(run("pmg", 0, 0), step)])
+        assert found.epochs == epochs
 
 
 def test_an_epoch_of_fewer_images_costs_less():

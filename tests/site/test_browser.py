@@ -15,9 +15,11 @@ PAGES = {
     "home": "",
     "papers": "papers/",
     "a paper": "papers/transfg/",
+    "leaderboards": "leaderboards/",
     "a leaderboard": "leaderboards/cub-200-2011/",
     "datasets": "datasets/",
     "a dataset": "datasets/cub-200-2011/",
+    "drawn birds": "datasets/synthetic-finches/",
     "approaches": "approaches/",
     "checks": "checks/",
     "side by side": "side-by-side/",
@@ -27,6 +29,8 @@ PAGES = {
     "surveys": "surveys/",
     "workshops and challenges": "workshops-and-challenges/",
     "contribute": "contribute/",
+    "rules": "rules/",
+    "data": "data/",
 }
 DESK, PHONE = 1280, 390
 expect.set_options(timeout=30_000)  # milliseconds; the first search loads and indexes everything, perhaps on a busy machine
@@ -84,6 +88,7 @@ def test_no_kind_of_page_has_an_error_asks_another_host_or_scrolls_sideways_in_e
     for name, path in PAGES.items():
         seen.page.goto("about:blank")  # what the page before still asked for is given up here, and is no complaint
         seen.complaints.clear()
+        seen.strays.clear()
         seen.page.emulate_media(color_scheme=schemes[0])
         status = seen.page.goto(site_address + path).status
         for scheme in schemes:

@@ -106,32 +106,29 @@ RENAMED = [
 """A comment, a variable, a module and a way to write the same."""
 
 CODE = {
-    "settings": [
+    "settings, and the schedule's last value": [
         ((API_NET, '"margin": 0.2,', '"margin": 0.21,'), ["recipe.margin: 0.2 then, 0.21 now"]),
         ((f"{COMMON}/recipes.py", '"weight_decay": 0.05,', '"weight_decay": 0.050002,'), ["recipe.weight_decay: 0.05 then, 0.050002 now", "fingerprint.exact.groups[0].weight_decay"]),
-        # The schedule's last value.
         ((f"{COMMON}/schedules.py", "max(1, total - warmup))) / 2", "max(1, total - warmup + (step == total - 1)))) / 2"), ["fingerprint.exact.schedule[9]"]),
     ],
-    "what the recipe doesn't show": [
+    "a hidden setting, and the test pass": [
         ((f"{COMMON}/train.py", '{"weight_decay": recipe.weight_decay,', '{"weight_decay": recipe.weight_decay + 2e-6,'), ["fingerprint.exact.groups[0].weight_decay"]),
-        # The test pass.
         ((f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))"), ["harness.exact.predictions[0]"]),
     ],
-    "images and batches": [
+    "batches, transforms, and drawn images": [
         ((API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]"), ["fingerprint.exact.batches"]),
         ((f"{COMMON}/data.py", 'seed_torch(self.seed, "sample", epoch, index)', 'seed_torch(self.seed, "sample", epoch, index + 1)'), ["fingerprint.exact.transforms[0]"]),
         ((f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)"), ["harness.exact.drawn.test"]),
     ],
-    "initial weights": [
+    "initial weights, and where evidence points": [
         ((API_NET, "self.classifier = nn.Linear(width, len(classes))", "self.classifier = nn.Linear(width, len(classes))\n        nn.init.zeros_(self.classifier.bias)"), ["fingerprint.exact.drawn"]),
-        # Where evidence points.
         ((f"{COMMON}/evaluate.py", "x, y = points", "y, x = points"), ["harness.computed.pointing.input gradient"]),
     ],
-    "the method's code": [
+    "the method's code, and the input gradient": [
         ((API_NET, "first + own * first,", "first + own * own * first,"), ["fingerprint.computed.losses[0].terms.cross-entropy"]),
         ((f"{COMMON}/evaluate.py", "gradient.abs()", "gradient.relu()"), ["harness.computed.pointing.input gradient"]),
     ],
-    "what it looks at": [
+    "what it looks at, and the guesses": [
         ((API_NET, "return torch.einsum", "return 2 * torch.einsum"), ["fingerprint.computed.maps.evidence.mean"]),
         ((f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()"), ["harness.computed.blind.one fixed point: ", "harness.computed.blind.one fixed point per family: "]),
     ],

@@ -283,7 +283,7 @@ def on_dataset(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, 
 
 
 def at_equal_time(catalog: Catalog, runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
-    """Each method's difference to the baseline at equal epochs, and to the one of comparable training time."""
+    """Each method's difference to the baseline at equal epochs, and to the best of it in comparable training time."""
     return [
         shown(catalog, one.row)
         | {
@@ -308,10 +308,9 @@ def baseline_lengths(runs: Runs, dataset_id: str) -> list[dict[str, Any]]:
             "epochs": budget.epochs,
             "seeds": len(row.runs),
             "top1": _percent(row.top1),
-            "more": 100 * (row.top1.value - rows[0][1].top1.value) if place else None,
         }
         for rows in trained_longer(found for found in runs.comparisons if found.budget.dataset == dataset_id)
-        for place, (budget, row) in enumerate(rows)
+        for budget, row in rows
     ]
 
 
