@@ -388,6 +388,11 @@ def test_trials_of_the_budget_are_shown_best_first_a_row_a_recipe_and_notes_esca
     assert "below &lt;i&gt;it&lt;/i&gt;" in html
 
 
+def test_a_note_that_several_records_share_is_shown_once(implemented):
+    keep(implemented, *(record("kestrel", seed, [0, 0, 1, 1], note="three attempts") for seed in range(3)))
+    assert page(implemented).count("three attempts") == 1
+
+
 def log_trials(root: Path, **logs: list[Trial]) -> None:
     for paper, lines in logs.items():
         (root / "implementations" / "records" / paper / TRIALS).write_text("".join(f"{line.model_dump_json()}\n" for line in lines), encoding="utf-8")
