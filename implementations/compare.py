@@ -271,7 +271,8 @@ def _at_equal_time(comparisons: Sequence[Comparison], measured: Sequence[Measure
     note = (
         "training takes: × the baseline's time for the same epochs, by the measured time of a step; a method whose step wasn't"
         " measured isn't here. Comparable time: the best of the baseline's trainings, up to the shortest that takes at least"
-        " 95% of the method's time (of all, where none does); the longer ones have the short one's recipe."
+        " 95% of the method's time (of all, where none does), which favours the baseline; the longer ones have the short"
+        " one's recipe."
     )
     return ["Equal epochs, and comparable training time\n" + _grid([heads, *lines]), note]
 

@@ -233,8 +233,8 @@ def test_a_ratio_is_the_median_over_turns_with_the_quartiles_beside_it():
 
 
 def test_a_step_is_held_against_the_baselines_in_each_turn(monkeypatch):
-    monkeypatch.setattr(steps_benchmark, "turns", lambda own, other, count: [(own() * turn, other() * turn) for turn in range(1, count + 1)])
-    assert steps_benchmark.ratio([lambda: 3.0, lambda: 2.0], 5) == Ratio(median=1.5, low=1.5, high=1.5)
+    monkeypatch.setattr(steps_benchmark, "turns", lambda own, other, count: [(3.0, 2.0), (30.0, 10.0), (4.0, 4.0)])
+    assert steps_benchmark.ratio([lambda: None, lambda: None], 3) == Ratio(median=1.5, low=1.25, high=2.25)
 
 
 CALM, WIDE = Ratio(median=2, low=1.97, high=2.05), Ratio(median=2, low=1.9, high=2.1)
@@ -254,11 +254,12 @@ def test_a_machine_that_isnt_quiet_is_told(load, step, told):
 
 def test_what_is_measured_of_a_method_is_kept_with_what_it_was_measured_on_and_a_warning_is_said(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(steps_benchmark.steps, "FILE", tmp_path / "steps.json")
-    monkeypatch.setattr(steps_benchmark, "turns", lambda *acts, count: [(1.0 + turn, 1.0) for turn in range(count)])
+    starts = iter((1.0, 6.0))
+    monkeypatch.setattr(steps_benchmark, "turns", lambda *acts, count: [(start + turn, 1.0) for start in [next(starts)] for turn in range(count)])
     monkeypatch.setattr(steps_benchmark.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     assert steps_benchmark.main(["--papers", "api-net", "--turns", "5", "--write"]) == 0
     out, err = capsys.readouterr()
-    assert out == "api-net on finch_resnet: 3.00 (2.00 to 4.00) × the baseline's step, 3.00 (2.00 to 4.00) × its test pass\n"
+    assert out == "api-net on finch_resnet: 3.00 (2.00 to 4.00) × the baseline's step, 8.00 (7.00 to 9.00) × its test pass\n"
     assert err.startswith("warning: of the training step, the middle half of the turns lies 67% apart")
     (one,) = steps_benchmark.steps.read(tmp_path / "steps.json")
     assert (one.images, one.threads, one.turns) == (0.9, 1, 5)

@@ -94,7 +94,7 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
     # What is told of the protocol is the method's own, an ablation's only where there is nothing else.
     first, dataset = (own or ablations[0]).runs[0], catalog.datasets.get(comparison.budget.dataset)
     of_seed = {record.seed: record for record in baseline.runs} if baseline and paper_id != BASELINE else {}
-    notes = list(dict.fromkeys(record.note for row in (own, *ablations) if row for record in row.runs if record.note))
+    notes = [record.note for row in (own, *ablations) if row for record in row.runs if record.note]
     return {
         "dataset": dataset.name or dataset.title if dataset else comparison.budget.dataset,
         "dataset_id": comparison.budget.dataset if dataset else None,
