@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from implementations.common.comparison import marked
-from implementations.common.records import EVIDENCE, Budget, Record, Trial, decode, on_images_of
+from implementations.common.records import Budget, Record, Trial, decode, on_images_of
 from implementations.common.statistics import paired, wilson
+from implementations.common.tables import grid, guesses, hit_rate, name_of
 from implementations.common.trials import Tried, named, varied
 
 
@@ -26,7 +27,7 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
     )
     for heading in ("", "top-1", "95% interval", "looks at the part"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    table.add_row(f"{record.paper}, {record.label}" if record.label else record.paper, *_accuracy(own), _pointing(record))
+    table.add_row(name_of(record), *_accuracy(own), _pointing(record))
     if shared is not None:
         theirs = _right(shared, labels)
         table.add_row("baseline" if trained else "baseline (committed record)", *_accuracy(theirs), _pointing(baseline))
@@ -40,8 +41,8 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
     elif record.paper != "baseline":
         console.print("No committed record of the baseline fits this run; --compare baseline trains it.", highlight=False)
     if record.outcome.blind:
-        guesses = ", ".join(f"{name} {100 * one.share:.1f}%" for name, one in record.outcome.blind.items())
-        console.print(f"Hit rate of guesses that ignore the image: {guesses}", markup=False, highlight=False)
+        shares = {name: one.share for name, one in record.outcome.blind.items()}
+        console.print(guesses(shares), markup=False, highlight=False)
         console.print("* more often than the best of these guesses (95% interval of these images)", markup=False, highlight=False)
     console.print(_beside(record), markup=False, highlight=False)
     console.print(f"record:  {path}\npicture: {path.with_suffix('.webp')}", markup=False, highlight=False)
@@ -74,10 +75,8 @@ def trials_table(budget: Budget, found: Sequence[Tried], chosen: Mapping[str, An
         values = [str(one.settings.get(name)) for name in names]
         star = "*" if one.settings == chosen else ""
         rows.append([f"{100 * one.top1:.1f}", str(len(one.trials)), *values, star, one.trials[0].change])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     heading = f"{variant}, {named(budget)}" if variant else named(budget)
-    return "\n".join([f"{heading}: {len(found)} tried", *(lines if found else ())])
+    return "\n".join([f"{heading}: {len(found)} tried", *([grid(rows)] if found else ())])
 
 
 def _right(predictions: list[int], labels: list[int]) -> list[bool]:
@@ -94,7 +93,4 @@ def _pointing(record: Record) -> str:
     outcome = record.outcome
     if outcome.pointing is None:
         return "unknown"
-    return "\n".join(
-        f"{'' if name == EVIDENCE else f'{name} '}{100 * one.share:.1f}%{'*' if marked(record, name) else ''}"
-        for name, one in outcome.pointing.items()
-    )
+    return "\n".join(hit_rate(name, one.share, marked(record, name)) for name, one in outcome.pointing.items())
