@@ -12,9 +12,9 @@ losses, crop and drop, the crop at test time. The published number averages four
 `measure` reports it under its own name.  Left out: BatchNorm synchronised over processes (here over a process's share), the last
 row and column of a box, which the code's crop loses, the choice of the best epoch on test.
 Assumed: what it looks at is the mean attention map, which chooses the crop at test time.
-Where paper and code differ: the code is followed; we couldn't read the paper's full text. The code's centres are no means: since
-it updates c by β(Φ − c/‖c‖), c is β·Φ of its class's last image, so the loss compares an image with the one before it, whatever β
-is. Where a batch has a class twice, the code keeps either image, in each process by itself; here all processes keep the last one.
+Where paper and code differ: we couldn't read the paper's full text, and follow the code. Its centres are not means: updated by
+β(Φ − c/‖c‖), c is β·Φ of its class's last image, for any β, so the loss compares each image with the one before it. If a class
+is in a batch twice, the code keeps one of the two, each process for itself; here all processes keep the batch's last one.
 A step passes three images for each of the batch, the test pass two; python -m benchmarks.steps times both.
 Catalog: catalog/papers/cal.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
@@ -67,7 +67,6 @@ class Settings(Recipe):
     """CAL's own settings."""
 
     maps: int
-    """How many attention maps."""
     scale: float
     """Of the pooled features, whose length is 1, before the classifier."""
 

@@ -10,10 +10,10 @@ Kept: the maps, their pooling, both supervisions, one pass. So much is certain; 
 read its full text.  Left out: nothing that its abstracts, notes on it and a reimplementation tell.
 Assumed: all else is as in the code of its successor WS-DAN, by some of the same authors, without that paper's crops: backbone,
 features, signed square root, scale, weight of the centre loss, training. A map is a new convolution with BatchNorm and ReLU,
-where WS-DAN's are channels of a later layer; the rate of dropping is the reimplementation's. The centres that WS-DAN's code and
-its ports keep are no means: since they update c by β(f − c/‖c‖), c is β·f of its class's last image, whatever β is. We update c
-by β(f − c) for each image, which makes it a running mean, as a class's centre should be; like theirs, the loss compares with
-c/‖c‖. What it looks at is the mean of the maps.
+where WS-DAN's are channels of a later layer; the rate of dropping is the reimplementation's. The centres of WS-DAN's code and its
+ports are not means: updated by β(f − c/‖c‖), c is β·f of its class's last image, for any β, if a batch has one image of a class.
+Ours are updated by β(f − c) for each image, so they are running means, as the paper's idea of a centre asks for; as in that code,
+the loss compares with c/‖c‖. What it looks at is the mean of the maps.
 Where paper and code differ: there is no code. The catalog's only result is of the paper's first version (WS-LAN), with the same
 two supervisions and another pooling.  A step is one pass; python -m benchmarks.steps times it.
 Catalog: catalog/papers/wsban.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
@@ -53,7 +53,7 @@ class Settings(Recipe):
     """WS-BAN's own settings."""
 
     maps: int
-    """How many attention maps, which are parts."""
+    """How many attention maps, each of a part."""
     tap: int
     """Which of the backbone's maps has the features: the last one is 1, the one before it 2."""
     dropout: float
