@@ -44,3 +44,6 @@ class OneLook(CAL):
 
     def views(self, images: Tensor, crops: Sequence[tuple[float, float]]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         return super().views(images, ())
+
+    def chosen(self, images: Tensor) -> None:
+        return None
