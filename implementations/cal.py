@@ -1,21 +1,19 @@
 """CAL: attention is rewarded for what it adds to the prediction beyond random attention (Rao et al., ICCV 2021).
 
-Attention is usually learnt through the final loss alone, so nothing says whether the attention itself was any good. CAL asks a
-counterfactual question: what would the same classifier say of the same features under random attention? The difference of the
-two predictions is the attention's effect, and has a cross-entropy of its own. The rest is WS-DAN: attention maps pool the
-features that they weigh (bilinear attention pooling); one map drawn for each image chooses a crop, another what is erased, and
-a second pass learns from both; a centre loss draws images of a class together. The test pass averages the logits of the image
-and of one crop, chosen by the mean map.
+Attention is usually learnt through the final loss alone, so nothing says whether it was any good. CAL asks a counterfactual
+question: what would the same classifier say of the same features under random attention? The difference between the two
+predictions, the attention's effect, has a cross-entropy of its own. The rest is WS-DAN: attention maps pool the features that
+they weigh (bilinear attention pooling); one map drawn for each image chooses a crop, another what is erased, and a second pass
+learns from both; a centre loss draws images of a class together. The test pass averages the logits of the image and of one
+crop, chosen by the mean map.
 
-Kept: stride 16 without dilation, attention maps, pooling, attention that is random in training and constant at test, all four
-losses, crop and drop, the crop at test time. The published number averages four views of the image and four of its mirror image:
-`measure` reports it under its own name.  Left out: BatchNorm synchronised over processes (here over a process's share), the last
-row and column of a box, which the code's crop loses, the choice of the best epoch on test.
+Kept: stride 16 without dilation, attention maps and their pooling, random attention (constant at test), all four losses, crop and
+drop, the crop at test time. The published number averages four views of the image and four of its mirror image: `measure` reports
+that.  Left out: BatchNorm synchronised over processes, the last row and column of a crop, the best epoch on test.
 Assumed: what it looks at is the mean attention map, which chooses the crop at test time.
-Where paper and code differ: we couldn't read the paper's full text, and follow the code. Its centres are not means: updated by
-β(Φ − c/‖c‖), c is β·Φ of its class's last image, for any β, so the loss compares each image with the one before it. If a class
-is in a batch twice, the code keeps one of the two, each process for itself; here all processes keep the batch's last one.
-A step passes three images for each of the batch, the test pass two; python -m benchmarks.steps times both.
+Where paper and code differ: we couldn't read the paper, and follow the code. Its centres are not means: updated by β(Φ − c/‖c‖),
+c is β·Φ of its class's last image, for any β, so the loss compares each image with the one before it. Of a class that a batch has
+twice, all processes keep the last.  A step is three passes over the batch, the test two; python -m benchmarks.steps times both.
 Catalog: catalog/papers/cal.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
 
@@ -37,9 +35,8 @@ from implementations.common.schedules import Exponential
 
 EPS = 1e-6  # C models/cal.py: below the square roots
 CROP, DROP = (0.4, 0.6), (0.2, 0.5)  # C train_distributed.py: the shares of its maximum between which a map's threshold is drawn
-PADDING = 0.1  # C train_distributed.py: around a crop in training, as a share of the image's side
-VIEWS = ((0.3, 0.1), (0.2, 0.1), (0.1, 0.05))  # C infer.py: threshold and padding of the crops at test time
-TEST = VIEWS[-1:]  # C train_distributed.py: the only one in the test pass
+PADDING, TEST_PADDING = 0.1, 0.05  # C train_distributed.py: around a crop in training and in the test pass, in sides of the image
+VIEWS = ((0.3, 0.1), (0.2, 0.1))  # C infer.py: threshold and padding of the crops that the published evaluation has beside that
 
 
 def draw_maps(attention: Tensor, count: int) -> Tensor:
@@ -69,6 +66,8 @@ class Settings(Recipe):
     maps: int
     scale: float
     """Of the pooled features, whose length is 1, before the classifier."""
+    test_share: float
+    """The test pass crops to where the mean map reaches this share of its maximum."""
 
 
 class CAL(Method):
@@ -90,6 +89,7 @@ class CAL(Method):
         schedule=Exponential(every=2, factor=0.9),  # C train_distributed.py
         maps=32,  # C config_distributed.py
         scale=100.0,  # C models/cal.py
+        test_share=0.1,  # C train_distributed.py
         train=(
             op("Resize", size=(512, 512)),  # C utils.py
             op("RandomCrop", size=448),  # C utils.py
@@ -105,6 +105,7 @@ class CAL(Method):
             "output_stride": None,  # O the backbone's own is 16, too, and so it shares the other methods' baseline
             "maps": 8,  # O a quarter, for 6 × 6 places
             "scale": 12.5,  # O an eighth, so that each of 1,024 numbers is as large as one of the paper's 65,536
+            "test_share": 0.3,  # O at 0.1 the crop is nearly always the whole image; 0.3 is among infer.py's
             "lr": 2e-3,  # O
             "backbone_lr": 2e-3,  # O
         }
@@ -116,13 +117,12 @@ class CAL(Method):
             for module in backbone.modules():
                 if isinstance(module, nn.Conv2d) and max(module.dilation) > 1:
                     module.dilation, module.padding = (1, 1), tuple(size // 2 for size in module.kernel_size)
-        width = backbone.channels[-1]
-        self.attention = nn.Sequential(
-            nn.Conv2d(width, recipe.maps, 1, bias=False), nn.BatchNorm2d(recipe.maps, eps=1e-3), nn.ReLU()
-        )
-        self.classifier = nn.Linear(recipe.maps * width, len(classes), bias=False)
-        self.register_buffer("centres", torch.zeros(len(classes), recipe.maps * width))
+        width, maps = backbone.channels[-1], recipe.maps
+        self.attention = nn.Sequential(nn.Conv2d(width, maps, 1, bias=False), nn.BatchNorm2d(maps, eps=1e-3), nn.ReLU())
+        self.classifier = nn.Linear(maps * width, len(classes), bias=False)
+        self.register_buffer("centres", torch.zeros(len(classes), maps * width))
         self.seen: list[tuple[Tensor, Tensor]] = []
+        self.test_view = (recipe.test_share, TEST_PADDING)
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, H, W) → features (B, C, h, w), attention maps ≥ 0 (B, M, h, w), features pooled under these (B, M·C)."""
@@ -158,7 +158,7 @@ class CAL(Method):
             yield self.look(crop(images, crop_box(whole[1].mean(1), *view, images.shape[-1])))
 
     def forward(self, images: Tensor) -> Tensor:
-        return torch.stack([self.classify(pooled) for *_, pooled in self.views(images, TEST)]).mean(0)
+        return torch.stack([self.classify(pooled) for *_, pooled in self.views(images, [self.test_view])]).mean(0)
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
         features, attention, pooled = self.look(images)
@@ -183,13 +183,13 @@ class CAL(Method):
         return self.look(images)[1].mean(1)
 
     def chosen(self, images: Tensor) -> Tensor:
-        return crop_box(self.evidence(images), *TEST[0], images.shape[-1])[:, None]
+        return crop_box(self.evidence(images), *self.test_view, images.shape[-1])[:, None]
 
     def measure(self, test: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """The published evaluation: averages over the image, its crops, and the same of its mirror image."""
         right = []
         for images, labels in test:
-            views = [view for side in (images, images.flip(3)) for view in self.views(side, VIEWS)]
+            views = [view for side in (images, images.flip(3)) for view in self.views(side, (*VIEWS, self.test_view))]
             answers = sum(self.classify(pooled) for *_, pooled in views), sum(self.effect(*view) for view in views)
             right.append(torch.stack([answer.argmax(1) == labels for answer in answers]))
         top1, of_effect = torch.cat(right, dim=1).double().mean(1).tolist()

@@ -110,13 +110,11 @@ class WSBAN(Method):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        width = backbone.channels[-recipe.tap]
-        self.attention = nn.Sequential(
-            nn.Conv2d(width, recipe.maps, 1, bias=False), nn.BatchNorm2d(recipe.maps, eps=1e-3), nn.ReLU()
-        )
+        width, maps = backbone.channels[-recipe.tap], recipe.maps
+        self.attention = nn.Sequential(nn.Conv2d(width, maps, 1, bias=False), nn.BatchNorm2d(maps, eps=1e-3), nn.ReLU())
         self.dropout = nn.Dropout2d(recipe.dropout)
-        self.classifier = nn.Linear(recipe.maps * width, len(classes))
-        self.register_buffer("centres", torch.zeros(len(classes), recipe.maps * width))
+        self.classifier = nn.Linear(maps * width, len(classes))
+        self.register_buffer("centres", torch.zeros(len(classes), maps * width))
         self.seen: list[tuple[Tensor, Tensor]] = []
 
     def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -210,11 +210,12 @@ def test_of_a_class_that_a_batch_has_twice_the_last_image_counts_over_micro_batc
 # -------------------------------------------------------------------------------------------------------- the test pass
 
 
-def test_the_answer_averages_the_image_and_the_crop_where_the_mean_map_reaches_a_tenth():
-    method = build(CAL, pretrained=True).eval()
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_the_answer_averages_the_image_and_the_crop_where_the_mean_map_reaches_a_share_of_its_maximum(share):
+    method = build(CAL, test_share=share, pretrained=True).eval()
     with torch.no_grad():
         _, attention, pooled = method.look(images())
-        boxes = crop_box(attention.mean(1), 0.1, 0.05, 64)
+        boxes = crop_box(attention.mean(1), share, 0.05, 64)
         closer = method.look(crop(images(), boxes))[-1]
         assert torch.allclose(method(images()), (method.classify(pooled) + method.classify(closer)) / 2, atol=1e-5)
         assert torch.equal(method.chosen(images())[:, 0], boxes)
@@ -222,7 +223,7 @@ def test_the_answer_averages_the_image_and_the_crop_where_the_mean_map_reaches_a
 
 
 def test_the_published_evaluation_averages_four_views_of_the_image_and_of_its_mirror_image():
-    method, logits, effects, some = build(CAL, side=32, pretrained=True).eval(), 0, 0, images(9, 32)
+    method, logits, effects, some = build(CAL, side=32, test_share=0.1, pretrained=True).eval(), 0, 0, images(9, 32)
     with torch.no_grad():
         for side in (some, some.flip(3)):
             mean = method.look(side)[1].mean(1)
