@@ -45,3 +45,14 @@ class Steps(Schedule):
 
     def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
         return self.factor ** (step // per_epoch // self.every)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponential(Schedule):
+    """Multiplied by `factor` every `every` epochs, a little at each batch."""
+
+    every: int
+    factor: float
+
+    def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
+        return self.factor ** (step / per_epoch / self.every)
