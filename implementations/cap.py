@@ -8,8 +8,9 @@ Kept: squeeze-and-excitation (new in the code), attention between places with sp
 map, context without a residual, the sigmoid before its softmax, LSTM, clusters, both normalisations, BatchNorm on class scores.
 Left out: BGR order, the dropping of incomplete test batches, TensorFlow 1's resizing, which isn't centred, Keras's hard sigmoid
 in the LSTM and its initial weights, the keys' bias (their softmax cancels it). Both resizings of a region are one matrix here.
-Assumed: a power iteration a step of the optimiser, not a forward pass, so that micro-batches are one batch; what it looks at are
-the rectangles, each by what it adds to the predicted class's score through all contexts, to first order.
+Assumed: a power iteration a step of the optimiser, not a forward pass, so that micro-batches are one batch; what it looks at is
+how much a place's features move the predicted class's score through all rectangles and contexts, to first order; a second map
+paints each rectangle by the attention that it gets.
 Where paper and code differ: the released region layer mixes the images of a batch: it joins the regions along the batch axis and
 reshapes, so that most regions of a sample are its neighbours', in the test set mostly of its own class. Here no answer depends
 on the rest of the batch.  A step is one pass of the backbone; python -m benchmarks.steps times it.
@@ -29,11 +30,12 @@ from torch.nn.utils.parametrizations import spectral_norm
 from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms, at_least_float32, full_precision
 from implementations.common.recipes import MEAN, STD, Recipe, op
+from implementations.common.records import EVIDENCE
 from implementations.common.schedules import Schedule
 
 GRID, LEAST, CELL = 3, 2, 14  # C train_CAP.py: cells on the map's side, the fewest on a region's longer one, places on a cell's
 SQUEEZE, REDUCTION = 16, 8  # C se.py, train_CAP.py: channels to a unit of the excitation, to one of queries and keys
-UNITS = 32  # C train_CAP.py: of the attention between regions
+UNITS, HIDDEN, CLUSTERS = 32, 128, 32  # C train_CAP.py: of the attention between regions, of the LSTM, of its states
 
 
 def integral_regions(grid: int, least: int) -> list[tuple[int, int, int, int]]:
@@ -89,11 +91,9 @@ class ContextAttention(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Recipe):
-    """CAP's own: the side of a region in comparisons, units of the LSTM, clusters, and the momentum of BatchNorm's statistics."""
+    """CAP's own: to which side regions are resized, and the momentum of the BatchNorm on class scores."""
 
     pooled: int
-    hidden: int
-    clusters: int
     momentum: float
 
 
@@ -112,8 +112,6 @@ class CAP(Method):
         optimizer_options={"momentum": 0.99, "nesterov": True},  # C train_CAP.py
         schedule=Schedule(),  # C train_CAP.py, which never uses the decay that it defines
         pooled=7,  # C train_CAP.py
-        hidden=128,  # C train_CAP.py
-        clusters=32,  # C train_CAP.py
         momentum=0.01,  # C Keras's default
         train=(
             op("Resize", size=(256, 256)),  # C image_datagenerator.py
@@ -132,7 +130,7 @@ class CAP(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
-            "lr": 6e-3,  # O the baseline's
+            "lr": 2.4e-2,  # O four times the baseline's: as many a step as BatchNorm's scale on class scores needs
             "backbone_lr": 3e-3,  # O the baseline's
             "pooled": 3,  # O as the map has 6 × 6 places
             "momentum": 0.1,  # O the paper's would take more steps
@@ -147,12 +145,11 @@ class CAP(Method):
         self.excitation = nn.Sequential(squeeze, nn.ReLU(), excite, nn.Sigmoid())
         self.attention = PlaceAttention(width)
         self.context = ContextAttention(recipe.pooled**2 * width, UNITS)
-        self.lstm = nn.LSTM(width, recipe.hidden, batch_first=True)
-        self.assignment = nn.Linear(recipe.hidden, recipe.clusters)
-        self.classifier = nn.Linear(recipe.hidden * recipe.clusters, len(classes), bias=False)
-        nn.init.normal_(self.classifier.weight, std=recipe.clusters**-0.5)  # C loupe_keras.py
+        self.lstm = nn.LSTM(width, HIDDEN, batch_first=True)
+        self.assignment, self.classifier = nn.Linear(HIDDEN, CLUSTERS), nn.Linear(HIDDEN * CLUSTERS, len(classes), bias=False)
+        nn.init.normal_(self.classifier.weight, std=CLUSTERS**-0.5)  # C loupe_keras.py
         self.norm = nn.BatchNorm1d(len(classes), eps=1e-3, momentum=recipe.momentum)  # C Keras's eps
-        self.train()  # so that the attention between places has its mode from the start
+        self.train()  # so that the attention between places has its mode from the start on
 
     def train(self, mode: bool = True) -> CAP:
         super().train(mode)
@@ -160,12 +157,12 @@ class CAP(Method):
         self.lstm.train()  # the same, as it drops nothing; but cuDNN's has a gradient in this mode alone
         return self
 
-    def regions(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) → each region averaged over its places (B, R, C), how much each takes of every one (B, R, R)."""
+    def regions(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) → places (B, N, C), regions averaged over theirs (B, R, C), how much each takes of every one (B, R, R)."""
         places = self.backbone(images)[-1].flatten(2).mT
         places = self.attention(places * self.excitation(places.mean(1, keepdim=True)))
         regions = (self.sampling @ places).unflatten(1, (-1, self.recipe.pooled**2))
-        return regions.mean(2), self.context(regions.flatten(2))
+        return places, regions.mean(2), self.context(regions.flatten(2))
 
     def scores(self, contexts: Tensor) -> Tensor:
         """Regions in context, averaged over places (B, R, C) → logits (B, K)."""
@@ -174,26 +171,29 @@ class CAP(Method):
             return self.norm(self.classifier(rvlad(states, self.assignment(states).softmax(-1))))
 
     def forward(self, images: Tensor) -> Tensor:
-        regions, attention = self.regions(images)
+        _, regions, attention = self.regions(images)
         return self.scores(attention @ regions)  # averaged first: both are linear, and commute
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
         return {"cross-entropy": F.cross_entropy(self(images), labels)}
 
     def after_step(self) -> None:
-        for layer in (self.attention.query, self.attention.key, self.attention.value):
-            layer.train()
-            _ = layer.weight  # reading it in this mode is a power iteration
-            layer.eval()
+        attention = self.attention.train()
+        _ = attention.query.weight, attention.key.weight, attention.value.weight  # reading them in this mode is a power iteration
+        attention.eval()
 
     def evidence(self, images: Tensor) -> Tensor:
-        regions, attention = self.regions(images)
+        return self.evidence_maps(images)[EVIDENCE]
+
+    def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
+        places, regions, attention = self.regions(images)
         with torch.enable_grad():
             contexts = (attention @ regions).detach().requires_grad_()
             (slopes,) = torch.autograd.grad(self.scores(contexts).amax(1).sum(), contexts)
-        added = (regions * (attention.mT @ slopes)).sum(-1).relu()  # (B, R), by each region through all contexts, to first order
-        rectangles = self.sampling.unflatten(0, (-1, self.recipe.pooled**2)).mean(1)
-        return (added @ rectangles).unflatten(1, self.backbone.sizes[-1])
+        rectangles = self.sampling.unflatten(0, (-1, self.recipe.pooled**2)).mean(1)  # (R, N): each region's share of every place
+        moves = (places * (rectangles.T @ attention.mT @ slopes)).abs().sum(2)
+        maps = {EVIDENCE: moves, "attention": attention.sum(1) @ rectangles}
+        return {name: values.unflatten(1, self.backbone.sizes[-1]) for name, values in maps.items()}
 
 
 if __name__ == "__main__":

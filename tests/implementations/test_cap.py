@@ -141,7 +141,7 @@ def watched(method: CAP) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """All places of all regions (B, R, places, C) of four images, their means (B, R, C), their attention (B, R, R)."""
     compared = []
     method.context.register_forward_hook(lambda layer, inputs, output: compared.append(inputs[0]))
-    means, attention = method.regions(images())
+    _, means, attention = method.regions(images())
     return compared[0].unflatten(2, (method.recipe.pooled**2, -1)), means, attention
 
 
@@ -171,6 +171,16 @@ def test_the_loss_reaches_everything_but_the_attention_between_places_as_long_as
     assert len(hidden) == 5
     expected = {name for name, _ in method.named_parameters()} - (set() if gamma else hidden)
     assert reached(method, method.losses(images(), labels())["cross-entropy"]) == expected
+
+
+def test_regions_learn_by_what_they_are_and_by_who_takes_how_much_of_them():
+    method = build(CAP, pretrained=True)
+    nn.init.ones_(method.attention.gamma)
+    before = {name for name, _ in method.named_parameters() if name.startswith(("backbone.", "excitation.", "attention."))}
+    context = {name for name, _ in method.named_parameters() if name.startswith("context.")}
+    _, means, attention = method.regions(images())
+    assert reached(method, means.square().sum()) == before
+    assert reached(method, attention[:, :, 0].square().sum()) == before | context
 
 
 def test_in_training_the_scores_are_normalised_over_the_batch():
@@ -264,8 +274,13 @@ def apart(one: dict, other: dict) -> float:
     return max((one[name].double() - other[name].double()).abs().max().item() for name in one)
 
 
-def test_two_micro_batches_are_one_batch_and_so_are_two_processes(tmp_path):
-    whole = trained(trainer())
+@pytest.fixture(scope="module")
+def whole() -> dict[str, torch.Tensor]:
+    """The weights of a run that nothing disturbs."""
+    return trained(trainer())
+
+
+def test_two_micro_batches_are_one_batch_and_so_are_two_processes(tmp_path, whole):
     assert apart(trained(trainer(micro_batches=2)), whole) < 1e-12
     launch("tests.implementations.test_cap", tmp_path, {"CAP_OUT": str(tmp_path)})
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
@@ -273,8 +288,8 @@ def test_two_micro_batches_are_one_batch_and_so_are_two_processes(tmp_path):
     assert apart(first, whole) < 1e-12
 
 
-def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path):
-    whole, killed = trained(trainer()), trainer(tmp_path / "state.safetensors")
+def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path, whole):
+    killed = trainer(tmp_path / "state.safetensors")
     step = killed.step
 
     def dies(seen, classes):
@@ -294,33 +309,31 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path):
 # ----------------------------------------------------------------------------------------------------- evidence, images
 
 
-def test_a_region_is_worth_what_the_score_gains_when_it_grows():
+def test_a_place_counts_by_how_far_it_moves_the_score_through_all_rectangles_and_contexts():
     method = build(CAP).double().eval()
-    regions = torch.randn(1, 27, 128, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    places = torch.randn(1, 16, 128, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     attention = stochastic(1, 27, 27)
-    method.regions = lambda seen: (regions, attention)
-    method.sampling, method.backbone.sizes = torch.eye(27).double().repeat_interleave(9, 0), ((3, 9),)  # a place a region
-    found = method.evidence(images(1)).flatten()
-    assert 3 < found.count_nonzero() < 24
 
     @torch.no_grad()
-    def grown(region: int, by: float) -> float:
-        changed = regions.clone()
-        changed[:, region] *= 1 + by
-        return method.scores(attention @ changed).amax().item()
+    def score(seen: torch.Tensor) -> torch.Tensor:
+        return method.scores(attention @ (method.sampling @ seen).unflatten(1, (27, 9)).mean(2)).amax(1)
 
-    gains = [(grown(region, 1e-4) - grown(region, -1e-4)) / 2e-4 for region in range(27)]
-    assert found.tolist() == pytest.approx([max(gain, 0) for gain in gains], abs=1e-8)
+    method.regions = lambda seen: (places, (method.sampling @ places).unflatten(1, (27, 9)).mean(2), attention)
+    found = method.evidence(images(1)).flatten()
+    for place in (0, 6):
+        steps = torch.zeros(128, 16, 128, dtype=torch.float64)
+        steps[torch.arange(128), place, torch.arange(128)] = 1e-4 * places[0, place]  # a channel at a time
+        gains = (score(places + steps) - score(places - steps)) / 2e-4
+        assert found[place].item() == pytest.approx(gains.abs().sum().item(), rel=1e-4)
 
 
-def test_it_is_painted_on_the_regions_rectangle():
+def test_attention_is_painted_on_the_rectangles_that_get_it():
     method = build(CAP, side=96).eval()
-    alone, attention = torch.zeros(1, 27, 128), stochastic(1, 27, 27).float()
-    alone[0, 0] = 1e-3  # left column of cells, two from the top
-    method.regions = lambda seen: (alone, attention)
-    if not method.evidence(images(1)).any():  # then it speaks against the class
-        alone.neg_()
-    painted = method.evidence(images(1))[0]
+    attention = torch.zeros(1, 27, 27)
+    attention[0, :, 0] = 1.0  # all look at the first: the left column of cells, two from the top
+    method.regions = lambda seen: (torch.randn(1, 36, 128), torch.randn(1, 27, 128), attention)
+    painted = method.evidence_maps(images(1))["attention"][0]
+    assert painted.sum().item() == pytest.approx(27)
     assert (painted[:4, :2] > 0).all()
     assert not painted[:, 3:].any()
     assert not painted[5:].any()
