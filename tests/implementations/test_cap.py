@@ -14,7 +14,9 @@ from accelerate import Accelerator
 from torch import nn, tensor
 
 from implementations.ablations.cap import NoContext, UniformContext, WholeMap
+from implementations.baseline import Baseline
 from implementations.cap import CAP, GRID, LEAST, ContextAttention, PlaceAttention, integral_regions, rvlad, sampling
+from implementations.common import evaluate
 from implementations.common.data import Data, Split, transform
 from implementations.common.recipes import op
 from implementations.common.train import BATCH_NORM, Settings, Trainer
@@ -337,6 +339,20 @@ def test_attention_is_painted_on_the_rectangles_that_get_it():
     assert (painted[:4, :2] > 0).all()
     assert not painted[:, 3:].any()
     assert not painted[5:].any()
+
+
+def test_its_cost_is_the_backbones_and_these_products():
+    places, channels, regions = 16, 128, 27
+    products = [
+        2 * channels * 8,  # excitation
+        places * channels * (16 + 16 + channels) + places * places * (16 + channels),  # attention between places
+        regions * 9 * places * channels,  # sampling
+        regions * (2 * 9 * channels * 32 + regions * 32 + regions * channels),  # context
+        regions * (channels + 128) * 4 * 128,  # LSTM
+        2 * regions * 128 * 32 + 128 * 32 * 4,  # clusters, classifier
+    ]
+    backbone = evaluate.flops(build(Baseline)) - 2 * channels * 4
+    assert evaluate.flops(build(CAP)) == backbone + 2 * sum(products)
 
 
 def test_the_border_goes_on_where_the_paper_turns_an_image_most_and_makes_it_smallest():
