@@ -12,8 +12,8 @@ Assumed: a power iteration a step of the optimiser, not a forward pass, so that 
 how much a place's features move the predicted class's score through all rectangles and contexts, to first order; a second map
 paints each rectangle by the attention that it gets.
 Where paper and code differ: the released region layer mixes the images of a batch: it joins the regions along the batch axis and
-reshapes, so that most regions of a sample are its neighbours', in the test set mostly of its own class. Here no answer depends
-on the rest of the batch.  A step is one pass of the backbone; python -m benchmarks.steps times it.
+reshapes, so that most regions of a sample are its neighbours', in the test set mostly of its own class. Here an image's regions
+are its own, and its answer doesn't depend on the batch.  A step is one pass of the backbone; python -m benchmarks.steps times it.
 Catalog: catalog/papers/cap.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
 
