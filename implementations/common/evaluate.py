@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
+from torch.backends import mkldnn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -166,7 +167,7 @@ def flops(method: Method) -> int:
     """Of the test pass of one image: matrix products, convolutions and attention (what torch.utils.flop_counter counts)."""
     method.eval()
     side, parameter = method.recipe.input_size, next(method.parameters())
-    # On CPUs the counter knows nothing of the fused kernel, so attention is counted as the two products that it is.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    # On CPUs the counter knows nothing of the fused kernels, so attention and LSTMs are counted as the products that they are.
+    with sdpa_kernel(SDPBackend.MATH), mkldnn.flags(enabled=False, allow_tf32=None), FlopCounterMode(display=False) as counter:
         method(torch.zeros(1, 3, side, side, device=parameter.device, dtype=parameter.dtype))
     return counter.get_total_flops()

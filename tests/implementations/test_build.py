@@ -61,7 +61,7 @@ def test_without_a_backbone_it_is_the_papers_at_the_papers_size(paper):
         model = kind.build(200)
     assert model.recipe == kind.recipe
     assert model.backbone.name == kind.recipe.backbone
-    assert model.backbone.input_size == 448
+    assert model.backbone.input_size == kind.recipe.input_size
 
 
 def test_images_are_scaled_and_cropped_to_another_size_as_to_the_papers():
