@@ -41,8 +41,21 @@ class CNN(nn.Module):
         """(B, 3, H, W) → the stages' maps (B, C, h, w), finest first."""
         return self.model(images)
 
+    def drop_last_stage(self) -> None:
+        """Takes off the last stage: the map before it is the last one then. Raises ValueError where it can't be told apart."""
+        stages = list(getattr(self.model, "return_layers", ()))  # timm's names of the parts whose output is a map
+        if len(stages) < 2:
+            raise ValueError(f"the last stage of {self.name} can't be taken off: timm doesn't run it part by part")
+        parts = list(self.model)
+        for part in parts[parts.index(stages[-2]) + 1 :]:
+            del self.model[part]
+        del self.model.return_layers[stages[-1]]
+        self.channels, self.strides, self.sizes = self.channels[:-1], self.strides[:-1], self.sizes[:-1]
+
     def clone(self, output_stride: int | None = None) -> CNN:
         """A second network with the same weights, at another stride of its last map."""
         other = CNN(self._build, self.name, self.input_size, output_stride=output_stride)
+        while len(other.channels) > len(self.channels):
+            other.drop_last_stage()
         other.model.load_state_dict(self.model.state_dict())
         return other

@@ -23,6 +23,10 @@ class Schedule:
     def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
         return 1.0
 
+    def epochs_of_first(self, epochs: int) -> int:
+        """How many of all epochs are a first stage; 0 where there are no stages."""
+        return 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine(Schedule):
@@ -56,3 +60,20 @@ class Exponential(Schedule):
 
     def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
         return self.factor ** (step / per_epoch / self.every)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages(Schedule):
+    """Two stages, each along half a cosine to 0: from 1, and from `second` after the share `first` of the epochs, rounded."""
+
+    first: float
+    second: float
+
+    def epochs_of_first(self, epochs: int) -> int:
+        return round(self.first * epochs)
+
+    def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
+        start = self.epochs_of_first(total // per_epoch) * per_epoch
+        if step < start:
+            return Cosine().after(step, warmup, per_epoch, start)
+        return self.second * Cosine().after(step, max(start, warmup), per_epoch, total)
