@@ -79,13 +79,15 @@ def test_cgp_starts_as_the_identity_and_adds_what_it_hears_round_by_round():
 # ---------------------------------------------------------------------------------------------------------- CFS
 
 
-def test_the_strengthening_of_a_worked_pair():
+def test_the_strengthening_of_two_worked_pairs():
     strengthen = CFS(2, 1).double()
     nn.init.eye_(strengthen.weight.weight)
     patches = torch.eye(2, dtype=torch.float64)[None]
     one, other = 1 / (1 + math.exp(-(0.5**0.5))), 1 / (1 + math.exp(0.5**0.5))
     assert (one, other) == (pytest.approx(0.6698, abs=1e-4), pytest.approx(0.3302, abs=1e-4))
     assert strengthen(patches)[0].tolist() == [pytest.approx([1 + one, other]), pytest.approx([other, 1 + one])]
+    unlike = tensor([[[1.0, 0.0], [1.0, 1.0]]], dtype=torch.float64)  # products 1, 1 of the first, 1, 2 of the second
+    assert strengthen(unlike)[0].tolist() == [pytest.approx([2, 0.5]), pytest.approx([2, 1 + one])]
     nn.init.zeros_(strengthen.weight.weight)
     assert torch.equal(strengthen(patches), patches)
 
@@ -187,11 +189,13 @@ def test_boxes_lie_in_the_image_and_the_best_of_them_overlap_little():
     with torch.no_grad():
         boxes = method.chosen(images(8, 96))
         _, scores, kept = method.propose(images(8, 96))
+        _, _, of_kept = method.encode(images(8, 96))
     assert boxes.shape == (8, 4, 4)
     assert boxes.min() >= 0
     assert boxes.max() <= 96
     assert torch.equal(boxes, method.boxes[kept])
     assert torch.equal(kept[:, 0], scores.flatten(1).argmax(1))
+    assert torch.equal(of_kept, torch.stack([one.flatten()[places] for one, places in zip(scores, kept, strict=True)]))
     pairs = overlap(boxes[:, :, None], boxes[:, None]).masked_fill(torch.eye(4, dtype=torch.bool), 0)
     assert pairs.max() < 0.25
     assert len(kept.unique()) > 4  # other images, other patches
