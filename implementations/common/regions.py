@@ -1,9 +1,12 @@
-"""From a map over a grid to a closer look: its largest connected region, the box around it, and the image cut out there.
+"""From a map over a grid to a closer look: a box, or a few of many proposed ones, and the image cut out there.
 
-All of it is batched and waits for nothing on the host.
+The box is the one around the map's largest connected region; of proposed boxes, those with the best scores are taken that overlap
+little. Boxes are top, left, bottom, right, ends exclusive. All of it is batched and waits for nothing on the host.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -40,19 +43,71 @@ def bounding_box(mask: Tensor) -> Tensor:
     return torch.stack([top, left, bottom, right], dim=1)
 
 
-def crop(images: Tensor, boxes: Tensor) -> Tensor:
-    """(B, C, H, W), boxes (B, 4) in pixels as of `bounding_box` → what is in them, enlarged bilinearly to H × W.
+def default_boxes(grid: tuple[int, int], image: tuple[int, int], sizes: Sequence[tuple[float, float]]) -> Tensor:
+    """A map's (rows, columns), its image's (H, W), S boxes' (height, width), both in pixels → boxes (S·rows·columns, 4).
 
-    The corner pixels of a box come to lie on the corners. Without gradient.
+    Around the centre of each cell one of each size, in the order of scores (B, S, rows, columns) when they are flattened. A box
+    near the border reaches beyond it.
     """
-    height, width = images.shape[-2:]
-    top, left, bottom, right = boxes.to(at_least_float32(images).dtype).unbind(1)
+    (rows, columns), (height, width) = grid, image
+    y, x = (torch.arange(rows) + 0.5) * (height / rows), (torch.arange(columns) + 0.5) * (width / columns)
+    centres = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1)
+    halves = torch.tensor(sizes)[:, None, None] / 2
+    return torch.cat([centres - halves, centres + halves], dim=-1).flatten(0, 2)
 
-    def places(first: Tensor, end: Tensor, size: int) -> Tensor:
-        share = torch.linspace(0, 1, size, device=first.device, dtype=first.dtype)
-        return (first[:, None] + (end - 1 - first)[:, None] * share) * 2 / (size - 1) - 1
 
-    y, x = places(top, bottom, height)[:, :, None], places(left, right, width)[:, None]
-    grid = torch.stack([x.expand(-1, height, -1), y.expand(-1, -1, width)], dim=-1)
+def moved_inside(boxes: Tensor, image: tuple[int, int]) -> Tensor:
+    """Boxes (…, 4), none larger than the image (H, W) → the same, moved as little as it takes to lie in it."""
+    sides = boxes[..., 2:] - boxes[..., :2]
+    first = boxes[..., :2].clamp_min(0).minimum(boxes.new_tensor(image) - sides)
+    return torch.cat([first, first + sides], dim=-1)
+
+
+def overlap(first: Tensor, second: Tensor) -> Tensor:
+    """Boxes (…, 4) and (…, 4), which broadcast → intersection over union (…), in [0, 1]."""
+    sides = torch.minimum(first[..., 2:], second[..., 2:]) - torch.maximum(first[..., :2], second[..., :2])
+    shared = sides.clamp_min(0).prod(-1)
+    one, other = ((boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (first, second))
+    return shared / (one + other - shared)
+
+
+@torch.no_grad()
+def non_maximum_suppression(scores: Tensor, boxes: Tensor, *, count: int, threshold: float) -> Tensor:
+    """Finite scores (B, N) of boxes (N, 4), the same for all images → which `count` of them are kept (B, count), the best first.
+
+    A kept box drops all that overlap it by `threshold` or more. Where none is left, the best of the dropped fill up, so that the
+    number is always the same: as many rounds as boxes are kept, of a few small operations each. Raises ValueError for fewer boxes
+    than are to be kept.
+    """
+    if scores.shape[1] < count:
+        raise ValueError(f"{count} boxes can't be kept of {scores.shape[1]}")
+    unused = undropped = torch.ones_like(scores, dtype=torch.bool)
+    kept = []
+    for _ in range(count):
+        candidates = torch.where(undropped.any(1, keepdim=True), undropped, unused)
+        kept.append(scores.masked_fill(~candidates, -torch.inf).argmax(1, keepdim=True))
+        unused = unused.scatter(1, kept[-1], False)
+        undropped = undropped & unused & (overlap(boxes[kept[-1]], boxes) < threshold)
+    return torch.cat(kept, dim=1)
+
+
+def crop(images: Tensor, boxes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    """(B, C, H, W), boxes (B, 4) or (B, M, 4) in pixels → what is in them, (B, C, h, w) or (B, M, C, h, w), resized bilinearly.
+
+    `size` is (h, w); None: the images' own. The corner pixels of a box come to lie on the corners. Without gradient.
+    """
+    if boxes.ndim == 2:
+        return crop(images, boxes[:, None], size)[:, 0]
+    rows, columns = size or images.shape[-2:]
+    top, left, bottom, right = boxes.to(at_least_float32(images).dtype).unbind(-1)
+
+    def places(first: Tensor, end: Tensor, count: int, side: int) -> Tensor:
+        share = torch.linspace(0, 1, count, device=first.device, dtype=first.dtype)
+        return (first[..., None] + (end - 1 - first)[..., None] * share) * 2 / (side - 1) - 1
+
+    y, x = places(top, bottom, rows, images.shape[-2]), places(left, right, columns, images.shape[-1])
+    # The crops of an image lie below each other in one grid, so that no image is copied for each of them.
+    grid = torch.stack(torch.broadcast_tensors(x[:, :, None], y[..., None]), dim=-1).flatten(1, 2)
     with torch.no_grad():
-        return F.grid_sample(at_least_float32(images), grid, padding_mode="border", align_corners=True)
+        found = F.grid_sample(at_least_float32(images), grid, padding_mode="border", align_corners=True)
+    return found.unflatten(2, (-1, rows)).transpose(1, 2)

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from torchvision.ops import box_iou, nms
 
-from implementations.common.regions import bounding_box, crop, largest_component
+from implementations.common.regions import (
+    bounding_box,
+    crop,
+    default_boxes,
+    largest_component,
+    moved_inside,
+    non_maximum_suppression,
+    overlap,
+)
 
 
 def by_scipy(mask: np.ndarray) -> np.ndarray:
@@ -79,3 +88,61 @@ def test_a_crop_keeps_float32_under_bf16_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         found = crop(images, boxes)
     assert torch.equal(found, crop(images, boxes))
+
+
+def test_crops_of_several_boxes_at_another_size_are_those_of_each_box_alone():
+    images, boxes = torch.randn(2, 3, 24, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([[[2, 1, 9, 16], [0, 0, 24, 16], [5, 4.5, 12.5, 9]], [[1, 2, 3, 4], [0, 8, 20, 12], [4, 4, 9, 9]]])
+    found = crop(images, boxes, (5, 9))
+    assert found.shape == (2, 3, 3, 5, 9)
+    for place in range(3):
+        assert torch.allclose(found[:, place], crop(images, boxes[:, place], (5, 9)), atol=1e-6)
+    assert torch.equal(crop(images, torch.tensor([[4, 2, 9, 11]] * 2), (5, 9)).round(decimals=4), images[..., 4:9, 2:11].round(decimals=4))
+
+
+def test_default_boxes_lie_around_each_cell_in_the_order_of_flattened_scores():
+    boxes = default_boxes((2, 3), (20, 60), [(10, 10), (4, 8)])
+    assert boxes[[0, 5, 6, 11]].tolist() == [[0, 5, 10, 15], [10, 45, 20, 55], [3, 6, 7, 14], [13, 46, 17, 54]]
+    scores = torch.zeros(2, 2, 3)
+    scores[1, 0, 2] = 1
+    assert boxes[scores.flatten().argmax()].tolist() == [3, 46, 7, 54]
+
+
+def test_boxes_are_moved_inside_as_they_are():
+    boxes = torch.tensor([[[-3.0, 2, 5, 10], [4, 16, 12, 24]], [[4, -1, 12, 7], [12, 12, 20, 20]]])
+    assert moved_inside(boxes, (14, 20)).tolist() == [[[0, 2, 8, 10], [4, 12, 12, 20]], [[4, 0, 12, 8], [6, 12, 14, 20]]]
+
+
+def some_boxes(count: int) -> torch.Tensor:
+    corners = torch.rand(2, count, 2, generator=torch.Generator().manual_seed(0)).sort(0).values
+    return torch.cat([corners[0], corners[1] + 0.1], dim=1)
+
+
+def test_overlap_is_torchvisions():
+    boxes = some_boxes(50)
+    assert torch.allclose(overlap(boxes[:20, None], boxes), box_iou(boxes[:20], boxes), atol=1e-6)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.25, 0.7])
+def test_suppression_keeps_what_torchvisions_keeps_and_then_the_best_of_the_dropped(threshold):
+    boxes, scores = some_boxes(60), torch.randn(8, 60, generator=torch.Generator().manual_seed(1))
+    found = non_maximum_suppression(scores, boxes, count=40, threshold=threshold)
+    for one, kept in zip(scores, found.tolist(), strict=True):
+        expected = nms(boxes, one, threshold).tolist()
+        dropped = [place for place in one.argsort(descending=True).tolist() if place not in expected]
+        assert kept == (expected + dropped)[:40]
+
+
+def test_a_worked_suppression_drops_at_the_threshold_and_fills_up():
+    boxes = torch.tensor([[1.0, 10, 12, 20], [1, 11, 11, 20], [20, 30, 40, 50], [20, 30, 40, 40]])
+    scores = torch.tensor([[0.4, 0.5, 0.55, 0.1], [0.5, 0.4, 0.1, 0.55]])
+    assert overlap(boxes[0], boxes[1]).item() == pytest.approx(90 / 110)
+    assert overlap(boxes[2], boxes[3]).item() == 0.5
+    assert non_maximum_suppression(scores, boxes, count=3, threshold=0.5).tolist() == [[2, 1, 0], [3, 0, 1]]
+    assert non_maximum_suppression(scores, boxes, count=3, threshold=0.51).tolist() == [[2, 1, 3], [3, 0, 2]]
+
+
+def test_equal_scores_are_taken_in_order_and_more_boxes_than_there_are_refused():
+    boxes = torch.tensor([[0.0, 0, 1, 1], [2, 2, 3, 3], [4, 4, 5, 5]])
+    assert non_maximum_suppression(torch.zeros(1, 3), boxes, count=3, threshold=0.5).tolist() == [[0, 1, 2]]
+    with pytest.raises(ValueError, match="4 boxes can't be kept of 3"):
+        non_maximum_suppression(torch.zeros(1, 3), boxes, count=4, threshold=0.5)

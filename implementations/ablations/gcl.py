@@ -1,0 +1,41 @@
+"""GCL without its graphs, and without either of them: what regions learn from each other."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from implementations.common.method import Classes
+from implementations.gcl import GCL, Settings
+
+
+class NoGraphs(GCL):
+    """Both propagations made neutral: places are scored, and patches joined, as they are.
+
+    Tells what the graphs are worth beside patches, classifiers and losses.
+    """
+
+    def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
+        super().__init__(classes, backbone, recipe)
+        self.propagate = self.strengthen = nn.Identity()
+
+
+class NoPropagation(GCL):
+    """Criss-cross graph propagation made neutral: each place is scored by what its own surroundings are like.
+
+    Tells what hearing of its row and column is worth.
+    """
+
+    def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
+        super().__init__(classes, backbone, recipe)
+        self.propagate = nn.Identity()
+
+
+class NoStrengthening(GCL):
+    """Correlation feature strengthening made neutral: patches are joined as they come out of the backbone.
+
+    Tells what hearing of the other patches is worth.
+    """
+
+    def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
+        super().__init__(classes, backbone, recipe)
+        self.strengthen = nn.Identity()

@@ -1,0 +1,200 @@
+"""GCL (a reconstruction): regions learn from each other, before scoring and after cropping (Wang et al., AAAI 2020).
+
+No code is public, and no full text could be read. Certain, from the abstract and figure 2's caption, are the parts and their
+order: criss-cross graph propagation (CGP) enhances each place of the feature map by a weighted sum of those in its row and
+column, so that groups of regions can be found; a scoring network chooses among default patches; these are cut out of the image,
+resized to 224 px and encoded; correlation feature strengthening (CFS) propagates over the patches' features, round by round; all
+is concatenated, classified, and trained end to end. Not certain are the formulas and all other numbers.
+
+Kept: these parts, and four losses (classification, guided, correlation, rank).  Left out: nothing that these sources tell.
+Assumed: CGP is criss-cross attention of two rounds with shared weights, times a scale that starts at 0, and only the scorer sees
+its result; default patches are squares around the places of the last map, moved to lie in the image; four are kept; one backbone
+for image and patches; CFS's nodes are patches, not elements of a patch's vector; image and single patch (before CFS) are
+classified, too. A patch's loss is not to exceed the image's (guided), nor the prediction's a patch's (correlation); the bound has
+no gradient. Of two patches, that of smaller loss is to have the higher score (rank), by a margin: without one, all scores became
+equal. Boxes have no gradient, so scorer and CGP learn by this alone, and the backbone by it, too. Each loss weighs 1. Backbone
+(the result's isn't stated), rates and images are the baseline's.
+Where paper and code differ: no code is known.  A step counts as two passes: python -m benchmarks.steps times it.
+Catalog: catalog/papers/gcl.yaml.  Every number below carries its source: P = paper, O = ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from implementations.common.cli import run
+from implementations.common.method import Claim, Classes, Method, Terms, at_least_float32, full_precision
+from implementations.common.recipes import MEAN, STD, Recipe, op
+from implementations.common.regions import crop, default_boxes, moved_inside, non_maximum_suppression
+
+
+def criss_cross(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """(B, D, h, w), (B, D, h, w), (B, C, h, w) → each place's average of the values in its row and column (B, C, h, w).
+
+    Weighted by a softmax of the queries' products with the keys, over h + w − 1 places: itself once. In float32 or better.
+    """
+    with full_precision(values):
+        queries, keys, values = map(at_least_float32, (queries, keys, values))
+        itself = torch.eye(queries.shape[2], dtype=torch.bool, device=queries.device)[:, None]  # which the row holds, too
+        down = torch.einsum("bdyx,bdvx->byxv", queries, keys).masked_fill(itself, -torch.inf)
+        across = torch.einsum("bdyx,bdyv->byxv", queries, keys)
+        down, across = torch.cat([down, across], dim=-1).softmax(-1).split(queries.shape[2:], dim=-1)
+        return torch.einsum("byxv,bcvx->bcyx", down, values) + torch.einsum("byxv,bcyv->bcyx", across, values)
+
+
+class CGP(nn.Module):
+    """Criss-cross graph propagation, round by round: (B, C, h, w) → the same."""
+
+    def __init__(self, channels: int, hidden: int, rounds: int) -> None:
+        super().__init__()
+        self.rounds = rounds
+        self.query, self.key = (nn.Conv2d(channels, hidden, 1, bias=False) for _ in range(2))
+        self.value = nn.Conv2d(channels, channels, 1, bias=False)
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        for _ in range(self.rounds):
+            features = features + self.gamma * criss_cross(self.query(features), self.key(features), self.value(features))
+        return features
+
+
+class CFS(nn.Module):
+    """Correlation feature strengthening, round by round: patches F (B, n, D) → F + ReLU(softmax(F Fᵀ / √D) F W)."""
+
+    def __init__(self, width: int, rounds: int) -> None:
+        super().__init__()
+        self.rounds = rounds
+        self.weight = nn.Linear(width, width, bias=False)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        with full_precision(patches):
+            patches = at_least_float32(patches)
+            for _ in range(self.rounds):
+                correlations = patches @ patches.mT / patches.shape[-1] ** 0.5
+                patches = patches + self.weight(correlations.softmax(-1) @ patches).relu()
+            return patches
+
+
+def excess(losses: Tensor, bounds: Tensor) -> Tensor:
+    """Cross-entropies (B, n) or (B, 1), and bounds, which get no gradient → by how much they exceed these, summed over n."""
+    return (losses - bounds.detach()).relu().sum(1).mean()
+
+
+def rank(losses: Tensor, scores: Tensor, margin: float) -> Tensor:
+    """Patches' cross-entropies and scores (B, n) → by how much the better of two lacks the margin, summed over all pairs."""
+    return ((scores[:, :, None] - scores[:, None] + margin).relu() * (losses[:, :, None] > losses[:, None])).sum((1, 2)).mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Recipe):
+    """GCL's own settings."""
+
+    patches: int
+    side: float
+    threshold: float
+    resized: float
+    rounds: int
+    hidden: int
+    margin: float
+
+
+class GCL(Method):
+    """Backbone, CGP and scorer, CFS, and classifiers of image, single patch, and all together."""
+
+    paper = "gcl"
+    claim = Claim("cub-200-2011", "top-1", 88.3)
+    test_time = ("multi-crop",)  # image and patches are classified together
+    recipe = Settings(
+        backbone="resnet50.tv_in1k",  # O torchvision's first ImageNet-1k weights
+        input_size=448,  # O the baseline's
+        epochs=100,  # O the baseline's
+        batch_size=16,  # O the baseline's
+        lr=1e-2,  # O the baseline's
+        backbone_lr=1e-3,  # O the baseline's
+        weight_decay=5e-4,  # O the baseline's
+        patches=4,  # O that are kept
+        side=0.5,  # O of default patches, as a share of the image's
+        threshold=0.25,  # O intersection over union from which on the worse of two patches is dropped
+        resized=0.5,  # P abstract: to 224 px, as a share of the image's side
+        rounds=2,  # O of CGP and of CFS; after two of CGP, each place has heard of all others
+        hidden=256,  # O an eighth of the channels, in CGP's correlations and in the scorer
+        margin=1.0,  # O between scores
+        train=(
+            op("Resize", size=(512, 512)),  # O the baseline's
+            op("RandomCrop", size=448),  # O the baseline's
+            op("RandomHorizontalFlip"),  # O the baseline's
+            op("Normalize", mean=MEAN, std=STD),  # O the baseline's
+        ),
+        test=(op("Resize", size=(512, 512)), op("CenterCrop", size=448), op("Normalize", mean=MEAN, std=STD)),  # O the baseline's
+    )
+    bounds = {"threshold": (0.0, 1.0), "side": (0.0, 1.0), "resized": (0.0, 1.0)}
+    demo = {
+        "cnn": {
+            "backbone": "finch_resnet",  # O
+            "hidden": 32,  # O a quarter of the channels
+            "lr": 6e-3,  # O the baseline's
+            "backbone_lr": 3e-3,  # O the baseline's
+        }
+    }
+
+    def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
+        super().__init__(classes, backbone, recipe)
+        width, hidden, side = backbone.channels[-1], recipe.hidden, recipe.input_size
+        self.resized = round(recipe.resized * side)
+        boxes = default_boxes(backbone.sizes[-1], (side, side), [(recipe.side * side, recipe.side * side)])
+        if len(boxes) < recipe.patches:
+            raise ValueError(f"{recipe.patches} patches can't be chosen of {len(boxes)}")
+        self.register_buffer("boxes", moved_inside(boxes, (side, side)), persistent=False)
+        self.propagate = CGP(width, hidden, recipe.rounds)
+        self.score = nn.Sequential(nn.Conv2d(width, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1, bias=False))
+        self.strengthen = CFS(width, recipe.rounds)
+        self.of_image, self.of_patch = (nn.Linear(width, len(classes)) for _ in range(2))
+        self.of_all = nn.Linear((1 + recipe.patches) * width, len(classes))
+
+    def propose(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) → last map (B, C, h, w), the scores of its places' default patches (B, h, w), which are kept (B, n)."""
+        recipe, features = self.recipe, self.backbone(images)[-1]
+        scores = at_least_float32(self.score(self.propagate(features)))[:, 0]
+        kept = non_maximum_suppression(scores.flatten(1), self.boxes, count=recipe.patches, threshold=recipe.threshold)
+        return features, scores, kept
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) → features of the image (B, D) and of its patches (B, n, D), and the patches' scores (B, n)."""
+        features, scores, kept = self.propose(images)
+        crops = crop(images, self.boxes[kept], (self.resized, self.resized))
+        patches = self.backbone(crops.flatten(0, 1))[-1].mean((2, 3)).unflatten(0, kept.shape)
+        return features.mean((2, 3)), patches, scores.flatten(1).gather(1, kept)
+
+    def together(self, image: Tensor, patches: Tensor) -> Tensor:
+        """Features (B, D), (B, n, D) → the prediction's logits (B, K)."""
+        return self.of_all(torch.cat([image[:, None], self.strengthen(patches)], dim=1).flatten(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.together(*self.encode(images)[:2])
+
+    def losses(self, images: Tensor, labels: Tensor) -> Terms:
+        image, patches, scores = self.encode(images)
+        of_image = F.cross_entropy(self.of_image(image), labels, reduction="none")[:, None]
+        of_patch = F.cross_entropy(self.of_patch(patches).mT, labels[:, None].expand(scores.shape), reduction="none")
+        of_all = F.cross_entropy(self.together(image, patches), labels, reduction="none")[:, None]
+        return {
+            "classification": of_image.mean() + of_patch.mean() + of_all.mean(),
+            "guided": excess(of_patch, of_image),
+            "correlation": excess(of_all, of_patch),
+            "rank": rank(of_patch, scores, self.recipe.margin),
+        }
+
+    def evidence(self, images: Tensor) -> Tensor:
+        scores = self.propose(images)[1]
+        return scores - scores.amin((1, 2), keepdim=True)
+
+    def chosen(self, images: Tensor) -> Tensor:
+        return self.boxes[self.propose(images)[2]]
+
+
+if __name__ == "__main__":
+    run(GCL)
