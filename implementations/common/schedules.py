@@ -45,3 +45,14 @@ class Steps(Schedule):
 
     def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
         return self.factor ** (step // per_epoch // self.every)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiStep(Schedule):
+    """Multiplied by `factor` where each of these epochs, counted from 0, starts."""
+
+    milestones: tuple[int, ...]
+    factor: float = 0.1
+
+    def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
+        return self.factor ** sum(step // per_epoch >= milestone for milestone in self.milestones)

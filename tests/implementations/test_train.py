@@ -13,7 +13,7 @@ import torch
 from implementations.common import checkpoints, evaluate, fingerprint, randomness
 from implementations.common.errors import Fault, Usage
 from implementations.common.progress import Progress
-from implementations.common.schedules import Cosine, Schedule, Steps
+from implementations.common.schedules import Cosine, MultiStep, Schedule, Steps
 from implementations.common.train import Settings, Trainer
 from tests.implementations.launch import launch
 from tests.implementations.toys import (
@@ -433,6 +433,7 @@ def test_a_batch_that_no_training_set_fills_is_refused():
         (Cosine(), [1.0, (1 + math.cos(math.pi * 2 / 20)) / 2, 0.5, (1 + math.cos(math.pi * 19 / 20)) / 2]),
         (Cosine(warmup=0.1), [0.5, 1.0, (1 + math.cos(math.pi * 8 / 18)) / 2, (1 + math.cos(math.pi * 17 / 18)) / 2]),
         (Steps(every=2, factor=0.1), [1.0, 1.0, 0.1, 0.1]),
+        (MultiStep(milestones=(1, 3), factor=0.1), [1.0, 1.0, 0.1, 0.01]),
     ],
 )
 def test_schedules_at_some_batches_of_four_epochs_of_five(schedule, expected):
