@@ -3,14 +3,12 @@
 Attention picks out parts but says little of how their features relate. GaRD compares each position of one map with each of
 another map of the same stage, and adds what these relations gather to the first, through a gate that depends on the image. Its
 channels' averaged products with the second map's are a bank of third-order relations. The bank's columns are the nodes of a
-graph, with edges by how alike they are: after a graph convolution they are sorted into a few groups, and the bank shrinks to a
-short vector.
+graph, with edges by how alike they are: after a graph convolution, groups of them shrink the bank to a short vector.
 
 Kept: the maps inside the second of two bottlenecks of ResNet-50's last stage, at stride 16; positional relations, gate, bank,
 graph convolution, soft groups; batches of a few classes; smoothed labels; summed logits of image and mirror image.  Left out: the
 loss that draws features to cluster centres (off in the code, unknown to us in the paper), colour jitter and warps of half the
-images (no recipe can say half), the stem's 2 × 2 max pooling, BatchNorm over both GPUs, biases that it cancels, the best epoch on
-test.
+images (no recipe can say half), the 2 × 2 pooling, BatchNorm over both GPUs, biases that it cancels, the best epoch on test.
 Assumed: a backbone without bottlenecks gets two new convolutions of their shapes on its last map. In each round of an epoch every
 class gives its next images, until it has too few left; one that has too few from the start repeats some. What it looks at is each
 position's share in the bank, by how the predicted class's logit grows with it.
