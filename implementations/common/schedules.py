@@ -77,3 +77,14 @@ class Stages(Schedule):
         if step < start:
             return Cosine().after(step, warmup, per_epoch, start)
         return self.second * Cosine().after(step, max(start, warmup), per_epoch, total)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiStep(Schedule):
+    """Multiplied by `factor` where each of these epochs, counted from 0, starts."""
+
+    milestones: tuple[int, ...]
+    factor: float = 0.1
+
+    def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
+        return self.factor ** sum(step // per_epoch >= milestone for milestone in self.milestones)

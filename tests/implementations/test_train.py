@@ -13,7 +13,7 @@ import torch
 from implementations.common import checkpoints, evaluate, fingerprint, randomness
 from implementations.common.errors import Fault, Usage
 from implementations.common.progress import Progress
-from implementations.common.schedules import Cosine, Exponential, Schedule, Stages, Steps
+from implementations.common.schedules import Cosine, Exponential, MultiStep, Schedule, Stages, Steps
 from implementations.common.train import Settings, Trainer
 from tests.implementations.launch import launch
 from tests.implementations.toys import (
@@ -436,6 +436,7 @@ def test_a_batch_that_no_training_set_fills_is_refused():
         (Exponential(every=2, factor=0.9), [1.0, 0.9**0.2, 0.9, 0.9**1.9]),
         (Stages(first=0.5, second=0.2), [1.0, (1 + math.cos(math.pi * 2 / 10)) / 2, 0.2, 0.2 * (1 + math.cos(math.pi * 9 / 10)) / 2]),
         (Stages(first=0.3, second=0.2, warmup=0.1), [0.5, 1.0, 0.2 * (1 + math.cos(math.pi * 5 / 15)) / 2, 0.2 * (1 + math.cos(math.pi * 14 / 15)) / 2]),
+        (MultiStep(milestones=(1, 3), factor=0.1), [1.0, 1.0, 0.1, 0.01]),
     ],
 )
 def test_schedules_at_some_batches_of_four_epochs_of_five(schedule, expected):
