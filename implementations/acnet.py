@@ -1,19 +1,16 @@
 """ACNet, a reconstruction: a binary tree of convolutions that every image takes on all paths at once (Ji et al., CVPR 2020).
 
 A tree goes from coarse to fine. ACNet grows a complete binary one out of a pretrained network's features. At each inner node a
-routing module, which sees the global context, gives the probability of going right; along each edge attention transformers
-(dilated convolutions side by side, then a gate on each channel) refine the features; each leaf classifies. The prediction is
-the sum of the leaves' probabilities, each times its path's. The tree is trained alone first, then everything.
+routing module gives the probability of going right; along each edge attention transformers (dilated convolutions side by side,
+then a gate on each channel) refine the features; each leaf classifies. The prediction is the sum of the leaves' probabilities,
+each times its path's. The tree is trained alone first, then everything.
 
-Kept, and certain (abstract, introduction, Figure 2's caption, README of the authors' Caffe code): these four modules, a complete
-tree, soft decisions, the sum over leaves and its log-likelihood, signed square roots of length 1, the two stages.
-Left out: the first stage's own batch size and weight decay.
-Assumed: this is a reconstruction, its details are from memory of the paper: ResNet-50 without its last stage; height 3; four
-dilations, merged by a 1 × 1 convolution; two transformers on left edges, one on right ones, for two scales; GCNet's context
-block and average pooling in routers, max pooling in leaves; each leaf's likelihood, with weight 1; rates, epochs, images. Ours
-are widths, a cosine in each stage, BatchNorm that moves in both, and what it looks at: maxima that speak for the answer.
-Where paper and code differ: the README calls the released model modified; more of it we couldn't read.  A level's nodes are
-groups of the same convolutions: no loop over nodes or leaves.  python -m benchmarks.steps times a step.
+Kept, and certain (abstract, introduction, Figure 2, README of the authors' Caffe code): these modules, soft decisions, the sum
+over leaves and its log-likelihood, signed square roots of length 1, two stages.  Left out: the first's batch size, weight decay.
+Assumed: details are from memory of the paper: ResNet-50 without its last stage; height 3; four dilations, merged by a 1 × 1
+convolution; two transformers on left edges, one on right ones; GCNet's context block and average pooling in routers, max pooling
+in leaves; each leaf's likelihood, with weight 1; rates, epochs, images. Ours: widths, a cosine in each stage, what it looks at.
+Where paper and code differ: the README calls the released model modified; more of it we couldn't read.
 Catalog: catalog/papers/acnet.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
 
@@ -60,8 +57,9 @@ def head(linear: nn.Conv2d, pooled: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Recipe):
-    """ACNet's own: levels of nodes, channels, transformers on an edge to either side, and what these are made of."""
+    """ACNet's own: the root's map (1 is the last), levels, channels, transformers on either edge, and what they are made of."""
 
+    tap: int
     height: int
     width: int
     left: int
@@ -103,13 +101,13 @@ class AttentionTransformer(nn.Module):
         self.gate = nn.Sequential(*squeeze, conv(nodes, hidden, width), nn.Sigmoid())
 
     def forward(self, features: Tensor) -> Tensor:
-        scales = [scale(features).unflatten(1, (self.nodes, -1)) for scale in self.scales]
-        merged = self.merge(torch.cat(scales, dim=2).flatten(1, 2))
+        scales = torch.cat([scale(features).unflatten(1, (self.nodes, -1)) for scale in self.scales], dim=2)
+        merged = self.merge(scales.flatten(1, 2))
         return merged * self.gate(merged)
 
 
 class ACNet(Method):
-    """A backbone without its last stage, and the tree: routers and edges of each level, and the leaves."""
+    """A backbone without the stages after the tree's, and the tree: routers and edges of each level, and the leaves."""
 
     paper = "acnet"
     claim = Claim("cub-200-2011", "top-1", 88.1)
@@ -122,6 +120,7 @@ class ACNet(Method):
         optimizer="SGD",  # P introduction
         weight_decay=5e-4,  # O from memory: the second stage's
         schedule=Stages(first=0.23, second=1e-3),  # C README: two stages; O from memory: lengths and rates
+        tap=2,  # O from memory: stride 16
         height=3,  # O from memory
         width=512,  # O
         left=2,  # O from memory
@@ -135,8 +134,8 @@ class ACNet(Method):
             op("Normalize", mean=MEAN, std=STD),  # O ImageNet's
         ),
         test=(
-            op("Resize", size=512),  # O as in training
-            op("CenterCrop", size=448),  # O
+            op("Resize", size=512),  # O from memory
+            op("CenterCrop", size=448),  # O from memory
             op("Normalize", mean=MEAN, std=STD),  # O ImageNet's
         ),
     )
@@ -146,6 +145,7 @@ class ACNet(Method):
             "lr": 6e-2,  # O features of length 1 ask for a large rate
             "backbone_lr": 6e-3,  # O twice the baseline's, since the second stage halves it
             "schedule": Stages(warmup=0.1, first=0.2, second=0.5),  # O
+            "tap": 1,  # O the last map has stride 16
             "width": 64,  # O an eighth
             "dilations": (1, 2),  # O the map has 6 × 6 places
         }
@@ -153,7 +153,7 @@ class ACNet(Method):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        backbone.drop_last_stage()
+        backbone.drop_last_stages(recipe.tap - 1)
         self.routers, self.left, self.right = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         nodes, channels = 1, backbone.channels[-1]
         for _ in range(recipe.height - 1):

@@ -41,21 +41,25 @@ class CNN(nn.Module):
         """(B, 3, H, W) → the stages' maps (B, C, h, w), finest first."""
         return self.model(images)
 
-    def drop_last_stage(self) -> None:
-        """Takes off the last stage: the map before it is the last one then. Raises ValueError where it can't be told apart."""
+    def drop_last_stages(self, count: int) -> None:
+        """Takes off the last `count` stages. Raises ValueError where there are no more, or they can't be told apart."""
+        if not count:
+            return
+        if count >= len(self.channels):
+            raise ValueError(f"{self.name} has {len(self.channels)} stages, and {count} of them can't be taken off")
         stages = list(getattr(self.model, "return_layers", ()))  # timm's names of the parts whose output is a map
-        if len(stages) < 2:
-            raise ValueError(f"the last stage of {self.name} can't be taken off: timm doesn't run it part by part")
+        if not stages:
+            raise ValueError(f"the last stages of {self.name} can't be taken off: timm doesn't run it part by part")
         parts = list(self.model)
-        for part in parts[parts.index(stages[-2]) + 1 :]:
+        for part in parts[parts.index(stages[-count - 1]) + 1 :]:
             del self.model[part]
-        del self.model.return_layers[stages[-1]]
-        self.channels, self.strides, self.sizes = self.channels[:-1], self.strides[:-1], self.sizes[:-1]
+        for stage in stages[-count:]:
+            del self.model.return_layers[stage]
+        self.channels, self.strides, self.sizes = (of_stages[:-count] for of_stages in (self.channels, self.strides, self.sizes))
 
     def clone(self, output_stride: int | None = None) -> CNN:
         """A second network with the same weights, at another stride of its last map."""
         other = CNN(self._build, self.name, self.input_size, output_stride=output_stride)
-        while len(other.channels) > len(self.channels):
-            other.drop_last_stage()
+        other.drop_last_stages(len(other.channels) - len(self.channels))
         other.model.load_state_dict(self.model.state_dict())
         return other

@@ -160,7 +160,7 @@ def test_the_context_that_a_router_adds_is_what_its_attention_gathers():
     router = build(ACNet).routers[0].eval()
     seen = []
     router.transform.register_forward_pre_hook(lambda module, args: seen.append(args[0][..., 0, 0]))
-    features = torch.randn(2, 96, 6, 6)
+    features = torch.randn(2, 128, 6, 6)
     router(features)
     reduced = router.reduce(features).flatten(2)
     share = torch.einsum("c,bcp->bp", router.attention.weight[0, :, 0, 0], reduced).softmax(1)
@@ -262,7 +262,7 @@ def test_a_run_killed_in_each_stage_and_between_them_ends_with_the_same_bits(tmp
 def test_without_its_last_stage_a_backbone_ends_with_the_map_before():
     whole, _ = backbones.create(backbones.Wanted(name="finch_resnet", families=["cnn"], input_size=96), weights.Source())
     cut = whole.clone()
-    cut.drop_last_stage()
+    cut.drop_last_stages(1)
     maps, expected = cut.eval()(images(2, 96)), whole.eval()(images(2, 96))
     assert len(maps) == len(expected) - 1 == len(cut.channels)
     assert torch.equal(maps[-1], expected[-2])
@@ -272,9 +272,14 @@ def test_without_its_last_stage_a_backbone_ends_with_the_map_before():
     assert gone == {name for name, _ in whole.named_parameters() if name.startswith("model.layer4")}
 
 
+def test_more_stages_than_a_backbone_has_arent_taken_off():
+    with pytest.raises(Usage, match="resnet10t has 5 stages, and 5 of them can't be taken off"):
+        ACNet.build(3, "resnet10t", input_size=64, tap=6)
+
+
 def test_a_backbone_whose_last_stage_cant_be_taken_off_is_refused():
-    with pytest.raises(Usage, match="the last stage of mobilenetv3_small_050 can't be taken off"):
-        ACNet.build(3, "mobilenetv3_small_050", input_size=64)
+    with pytest.raises(Usage, match="the last stages of mobilenetv3_small_050 can't be taken off"):
+        ACNet.build(3, "mobilenetv3_small_050", input_size=64, tap=2)
 
 
 def test_the_evidence_is_where_the_maxima_stand_that_speak_for_the_prediction_weighted_by_the_paths():
