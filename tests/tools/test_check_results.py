@@ -613,13 +613,7 @@ def test_a_rerun_that_comes_out_otherwise_fails(tmp_path, evidence, monkeypatch,
     assert capsys.readouterr().out.strip() == ("::error title=api-net::api-net: below: 70.0 recorded, 60.0 now; so it is" if code else "")
 
 
-# --------------------------------------------------------------------------------------------------------------- as it stands
-
-
-def test_every_committed_record_is_what_the_code_computes_today():
-    code, said = forked.run(ROOT, "tools.check_results")
-    assert code == 0, said
-    assert "not held against the code" not in said
+# ------------------------------------------------------------------------------------------------------------ on another CPU
 
 
 ELSEWHERE = """
