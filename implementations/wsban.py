@@ -102,9 +102,9 @@ class WSBAN(Method):
             "backbone": "finch_resnet",  # O
             "maps": 8,  # O a quarter, for 6 × 6 places
             "tap": 1,  # O the last map has stride 16, as WS-DAN's features have
-            "scale": 20.0,  # O a fifth, so that each of 1,024 numbers is as large as one of 24,576
-            "lr": 2e-3,  # O
-            "backbone_lr": 2e-3,  # O
+            "scale": 10.0,  # O trials on validation
+            "lr": 2e-3,  # O trials on validation
+            "backbone_lr": 6e-3,  # O trials on validation
         }
     }
 

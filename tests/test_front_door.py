@@ -180,11 +180,11 @@ def test_the_first_thing_the_readme_shows_is_the_two_commands():
     assert [line.split("#")[0].strip() for line in block.splitlines()] == ["make serve", "make test"]
 
 
-def test_ci_ends_with_the_readmes_test_command():
+def test_ci_holds_the_records_against_the_code_and_ends_with_the_readmes_test_command():
     script = ROOT / ".ci/run"
     assert os.access(script, os.X_OK)
     assert run("bash", "-n", str(script)).returncode == 0
-    assert script.read_text(encoding="utf-8").splitlines()[-1] == "make test"
+    assert script.read_text(encoding="utf-8").splitlines()[-2:] == ["make results", "make test"]
 
 
 @pytest.mark.parametrize(("failures", "installs", "code"), [(0, 1, 0), (1, 2, 0), (2, 2, 1)])

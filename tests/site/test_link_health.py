@@ -40,25 +40,38 @@ def build(folder: Path, generator: str) -> Path:
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "site"
+    return (folder / "site").rename(folder / generator)
 
 
-@pytest.fixture
-def rendered(tree: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def rendered(shared_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which tools.render has written docs/ and mkdocs.yml."""
-    ledger.write(tree / ledger.FILE, ROWS)
-    assert main(["--root", str(tree), "--out", str(tmp_path / "docs")]) == 0
-    return tmp_path
+    folder = tmp_path_factory.mktemp("rendered")
+    ledger.write(shared_tree / ledger.FILE, ROWS)
+    assert main(["--root", str(shared_tree), "--out", str(folder / "docs")]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def by_mkdocs(rendered: Path) -> Path:
+    """The site as it is published."""
+    return build(rendered, "mkdocs")
+
+
+@pytest.fixture(scope="module")
+def address(by_mkdocs: Path, serve) -> Iterator[str]:
+    """The address at which it is served."""
+    with serve(by_mkdocs, "/aviary/") as address:
+        yield address
 
 
 @pytest.fixture
-def visit(rendered: Path, browser: Browser, serve) -> Iterator[tuple[str, Page]]:
-    """The address of the built site, and a page of the browser, in which nothing may fail."""
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of the browser, in which no script may fail."""
     complaints = []
     page = browser.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    with serve(build(rendered, "mkdocs"), "/aviary/") as address:
-        yield address, page
+    yield page
     page.close()
     assert complaints == []
 
@@ -69,11 +82,9 @@ def rows_and_marks(page: Path) -> list[str]:
     return re.findall(r'<tr>.*?</tr>|<span class="fate".*?</span>', text, re.DOTALL)
 
 
-def test_both_generators_show_the_same_rows_and_marks(rendered):
-    shown = []
-    for generator in ("mkdocs", "zensical"):
-        site = build(rendered, generator)
-        shown.append([rows_and_marks(site / path / "index.html") for path in ("links", "papers/kestrel")])
+def test_both_generators_show_the_same_rows_and_marks(rendered, by_mkdocs):
+    sites = by_mkdocs, build(rendered, "zensical")
+    shown = [[rows_and_marks(site / path / "index.html") for path in ("links", "papers/kestrel")] for site in sites]
     assert shown[0] == shown[1]
     rows, marks = shown[0]
     assert sum(one.startswith("<tr>") for one in rows) == 16
@@ -82,8 +93,7 @@ def test_both_generators_show_the_same_rows_and_marks(rendered):
 
 
 @pytest.mark.parametrize("path", ["links/", "papers/kestrel/"])
-def test_pages_with_marks_and_long_addresses_do_not_scroll_sideways(visit, path):
-    address, page = visit
+def test_pages_with_marks_and_long_addresses_do_not_scroll_sideways(address, page, path):
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         page.goto(address + path)
@@ -91,8 +101,7 @@ def test_pages_with_marks_and_long_addresses_do_not_scroll_sideways(visit, path)
         assert page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth") <= 0
 
 
-def test_a_mark_tells_its_meaning_on_keyboard_focus_and_leads_to_all_meanings(visit):
-    address, page = visit
+def test_a_mark_tells_its_meaning_on_keyboard_focus_and_leads_to_all_meanings(address, page):
     page.goto(f"{address}papers/kestrel/")
     mark = page.locator("p.links a.fate__mark--dead")
     meaning = mark.get_attribute("title")

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture
-def paged(copy: Path, serve) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def paged(shared_copy: Path, serve) -> Iterator[str]:
     """The address of the site with a row a page; of its three papers two are of one year."""
-    siskin = copy / "catalog" / "papers" / "siskin.yaml"
+    siskin = shared_copy / "catalog" / "papers" / "siskin.yaml"
     wren = siskin.read_text(encoding="utf-8").replace("Siskin", "Wren").replace("formerly: [siskin-net]\n", "")
     siskin.with_name("wren.yaml").write_text(wren, encoding="utf-8")
-    module = copy / "tools" / "pages" / "paging.py"
+    module = shared_copy / "tools" / "pages" / "paging.py"
     text = module.read_text(encoding="utf-8")
     module.write_text(re.sub(r"(?m)^SIZE = \d+$", "SIZE = 1", text), encoding="utf-8")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     done = subprocess.run(
-        command, cwd=copy, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False
+        command, cwd=shared_copy, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    with serve(copy / "build" / "site", "/aviary/") as address:
+    with serve(shared_copy / "build" / "site", "/aviary/") as address:
         yield address
 
 
