@@ -43,7 +43,7 @@ def test_maps_are_never_negative_and_the_evidence_is_their_mean():
 
 
 def test_the_classifier_sees_the_pooled_features_times_their_scale():
-    method = build(WSBAN).eval()
+    method = build(WSBAN, scale=20.0).eval()
     weight, bias = method.classifier.weight, method.classifier.bias
     assert torch.allclose(method(images()), F.linear(20 * method.pooled(images()), weight, bias), atol=1e-5)
 
