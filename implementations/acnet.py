@@ -7,9 +7,9 @@ each times its path's. The tree is trained alone first, then everything.
 
 Kept, and certain (abstract, introduction, Figure 2, README of the authors' Caffe code): these modules, soft decisions, the sum
 over leaves and its log-likelihood, signed square roots of length 1, two stages.  Left out: the first's batch size, weight decay.
-Assumed: details are from memory of the paper: ResNet-50 without its last stage; height 3; four dilations, merged by a 1 × 1
-convolution; two transformers on left edges, one on right ones; GCNet's context block and average pooling in routers, max pooling
-in leaves; each leaf's likelihood, with weight 1; rates, epochs, images. Ours: widths, a cosine in each stage, what it looks at.
+Assumed, from memory of the paper: ResNet-50 without its last stage; height 3; four dilations; two transformers on left edges, one
+on right ones; GCNet's context block and average pooling in routers, max pooling in leaves; each leaf's likelihood, with weight 1;
+rates, epochs, images. Ours: widths, dilations merged by 1 × 1, a cosine and moving BatchNorms in each stage, what it looks at.
 Where paper and code differ: the README calls the released model modified; more of it we couldn't read.
 Catalog: catalog/papers/acnet.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
@@ -188,7 +188,8 @@ class ACNet(Method):
         highest, places = maps.flatten(2).max(-1)
         weight = self.classify.weight.view(*leaves.shape[1:], -1)[:, mixture(paths, leaves).argmax(1)]
         votes = (unit_roots(highest, leaves.shape[1]) * weight.transpose(0, 1)).relu() * paths.exp()[..., None]
-        return torch.zeros_like(maps[:, 0]).flatten(1).scatter_add(1, places, votes.flatten(1)).unflatten(1, maps.shape[2:])
+        empty = votes.new_zeros(len(maps), maps[0, 0].numel())
+        return empty.scatter_add(1, places, votes.flatten(1)).unflatten(1, maps.shape[2:])
 
     def phase(self, epoch: int, epochs: int) -> str:
         alone = epoch < self.recipe.schedule.epochs_of_first(epochs)

@@ -9,11 +9,11 @@ crop, chosen by the mean map.
 
 Kept: stride 16 without dilation, attention maps and their pooling, random attention (constant at test), all four losses, crop and
 drop, the crop at test time. The published number averages four views of the image and four of its mirror image: `measure` reports
-that.  Left out: BatchNorm synchronised over processes, the last row and column of a crop, the best epoch on test.
+that.  Left out: BatchNorm synchronised over processes, the row and column that the code cuts off a crop, the best epoch on test.
 Assumed: what it looks at is the mean attention map, which chooses the crop at test time.
 Where paper and code differ: we couldn't read the paper, and follow the code. Its centres are not means: updated by β(Φ − c/‖c‖),
-c is β·Φ of its class's last image, for any β, so the loss compares each image with the one before it. Of a class that a batch has
-twice, all processes keep the last.  A step is three passes over the batch, the test two; python -m benchmarks.steps times both.
+c is β·Φ of its class's last image, for any β, and compared at length 1. Ours keep this Φ; if a batch has several images of a
+class, the last one's, on all processes.  A step is three passes over the batch, the test two.
 Catalog: catalog/papers/cal.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
 
@@ -36,19 +36,19 @@ from implementations.common.schedules import Exponential
 EPS = 1e-6  # C models/cal.py: below the square roots
 CROP, DROP = (0.4, 0.6), (0.2, 0.5)  # C train_distributed.py: the shares of its maximum between which a map's threshold is drawn
 PADDING, TEST_PADDING = 0.1, 0.05  # C train_distributed.py: around a crop in training and in the test pass, in sides of the image
-VIEWS = ((0.3, 0.1), (0.2, 0.1))  # C infer.py: threshold and padding of the crops that the published evaluation has beside that
+VIEWS = ((0.3, 0.1), (0.2, 0.1), (0.1, 0.05))  # C infer.py: threshold and padding of the published evaluation's crops
 
 
 def draw_maps(attention: Tensor, count: int) -> Tensor:
     """Attention maps (B, M, h, w) → `count` per image (B, count, h, w), perhaps the same, with probabilities ∝ √(a map's sum)."""
     weights = (attention.sum((2, 3)) + EPS).sqrt()
-    # The first of exponential arrivals at these rates is such a draw, without waiting for the device as torch.multinomial may.
-    arrivals = weights.new_empty(len(weights), count, weights.shape[1]).exponential_() / weights[:, None]
-    return attention[torch.arange(len(weights), device=weights.device)[:, None], arrivals.argmin(2)]
+    # The smallest of Exp(1) / weight is such a draw; torch.multinomial may wait for the device.
+    times = weights.new_empty(len(weights), count, weights.shape[1]).exponential_() / weights[:, None]
+    return attention[torch.arange(len(weights), device=weights.device)[:, None], times.argmin(2)]
 
 
 def attended(maps: Tensor, share: Tensor | float, side: int) -> Tensor:
-    """Maps (B, h, w), enlarged → where they reach this share, (B,) or one for all, of their maximum: (B, side, side) bool."""
+    """Maps (B, h, w) → where they, enlarged, reach a share, (B,) or one for all, of their maximum: a mask (B, side, side)."""
     large = F.interpolate(maps[:, None], size=(side, side), mode="bilinear", align_corners=True)[:, 0]
     return large >= (share * maps.amax((1, 2)))[:, None, None]
 
@@ -71,7 +71,7 @@ class Settings(Recipe):
 
 
 class CAL(Method):
-    """Backbone, attention maps, classifier and centres. A training loop of one's own calls `after_step` after each step."""
+    """Backbone, attention maps, classifier and centres, which move only where `after_step` is called after each step."""
 
     paper = "cal"
     claim = Claim("cub-200-2011", "top-1", 90.6, backbone="resnet-101")
@@ -113,7 +113,7 @@ class CAL(Method):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        if recipe.output_stride is not None:  # C models/resnet.py: not dilated, as timm would; a backbone's own dilation stays
+        if recipe.output_stride is not None:  # C models/resnet.py: not dilated, as timm would be
             for module in backbone.modules():
                 if isinstance(module, nn.Conv2d) and max(module.dilation) > 1:
                     module.dilation, module.padding = (1, 1), tuple(size // 2 for size in module.kernel_size)
@@ -121,8 +121,8 @@ class CAL(Method):
         self.attention = nn.Sequential(nn.Conv2d(width, maps, 1, bias=False), nn.BatchNorm2d(maps, eps=1e-3), nn.ReLU())
         self.classifier = nn.Linear(maps * width, len(classes), bias=False)
         self.register_buffer("centres", torch.zeros(len(classes), maps * width))
-        self.seen: list[tuple[Tensor, Tensor]] = []
         self.test_view = (recipe.test_share, TEST_PADDING)
+        self.seen: list[tuple[Tensor, Tensor]] = []
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, H, W) → features (B, C, h, w), attention maps ≥ 0 (B, M, h, w), features pooled under these (B, M·C)."""
@@ -164,7 +164,7 @@ class CAL(Method):
         features, attention, pooled = self.look(images)
         again = self.look(self.augmented(images, attention))
         effects = torch.cat([self.effect(features, attention, pooled), self.effect(*again)])
-        if self.training:
+        if torch.is_grad_enabled():
             self.seen.append((pooled.detach(), labels))
         return {
             "cross-entropy": F.cross_entropy(self.classify(pooled), labels) / 3,
@@ -189,7 +189,7 @@ class CAL(Method):
         """The published evaluation: averages over the image, its crops, and the same of its mirror image."""
         right = []
         for images, labels in test:
-            views = [view for side in (images, images.flip(3)) for view in self.views(side, (*VIEWS, self.test_view))]
+            views = [view for side in (images, images.flip(3)) for view in self.views(side, VIEWS)]
             answers = sum(self.classify(pooled) for *_, pooled in views), sum(self.effect(*view) for view in views)
             right.append(torch.stack([answer.argmax(1) == labels for answer in answers]))
         top1, of_effect = torch.cat(right, dim=1).double().mean(1).tolist()

@@ -7,13 +7,13 @@ centre loss draws each part's features to the centre that its class has for this
 training whole maps are dropped at random, so that no part decides alone (attention dropout). The test pass is one plain look.
 
 Kept: the maps, their pooling, both supervisions, one pass. So much is certain; the paper has no public code, and we couldn't
-read its full text.  Left out: nothing that its abstracts, notes on it and a reimplementation tell.
+read its full text.  Left out: a term that pushes different parts apart, of which one note tells and the code below has nothing.
 Assumed: all else is as in the code of its successor WS-DAN, by some of the same authors, without that paper's crops: backbone,
 features, signed square root, scale, weight of the centre loss, training. A map is a new convolution with BatchNorm and ReLU,
-where WS-DAN's are channels of a later layer; the rate of dropping is the reimplementation's. The centres of WS-DAN's code and its
-ports are not means: updated by β(f − c/‖c‖), c is β·f of its class's last image, for any β, if a batch has one image of a class.
-Ours are updated by β(f − c) for each image, so they are running means, as the paper's idea of a centre asks for; as in that code,
-the loss compares with c/‖c‖. What it looks at is the mean of the maps.
+where WS-DAN's are channels of a later layer; the rate of dropping is a reimplementation's, and the centre loss sees what is left,
+at length 1. The centres of WS-DAN's code and its ports are not means: updated by β(f − c/‖c‖), c is β·f of its class's last
+image, for any β, if a batch has one image of a class. Ours are updated by β(f − c), so they are running means, as the paper's
+idea of a centre asks for; as in that code, the loss compares with c/‖c‖. What it looks at is the mean of the maps.
 Where paper and code differ: there is no code. The catalog's only result is of the paper's first version (WS-LAN), with the same
 two supervisions and another pooling.  A step is one pass; python -m benchmarks.steps times it.
 Catalog: catalog/papers/wsban.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
@@ -38,9 +38,10 @@ EPS = 1e-12  # O WS-DAN's code: below the square root
 
 
 def moved(centres: Tensor, pooled: Tensor, labels: Tensor, rate: float) -> Tensor:
-    """Centres (K, D), pooled features (B, D), labels (B,) → centres after this batch: c + rate · Σ (f − c) over its images."""
+    """Centres (K, D), pooled features (B, D), labels (B,) → centres, moved by 1 − (1 − rate)ⁿ towards the mean of n images."""
     members = F.one_hot(labels, len(centres)).to(pooled.dtype)  # a product adds up in the same order each time
-    return centres + rate * (members.T @ pooled - members.sum(0)[:, None] * centres)
+    count = members.sum(0)[:, None]
+    return centres + (1 - (1 - rate) ** count) * (members.T @ pooled / count.clamp(min=1) - centres)
 
 
 def centre_loss(pooled: Tensor, centres: Tensor, labels: Tensor) -> Tensor:
@@ -65,7 +66,7 @@ class Settings(Recipe):
 
 
 class WSBAN(Method):
-    """Backbone, attention maps, classifier and centres. A training loop of one's own calls `after_step` after each step."""
+    """Backbone, attention maps, classifier and centres, which move only where `after_step` is called after each step."""
 
     paper = "wsban"
     claim = Claim("cub-200-2011", "top-1", 87.9, variant="first arXiv version (WS-LAN)")
@@ -80,7 +81,7 @@ class WSBAN(Method):
         weight_decay=1e-5,  # O WS-DAN's
         schedule=Steps(every=2, factor=0.9),  # O WS-DAN's
         maps=32,  # O WS-DAN's
-        tap=2,  # O WS-DAN's: Mixed_6e; the stage after it is computed in vain
+        tap=2,  # O WS-DAN's: Mixed_6e
         dropout=0.2,  # O a public reimplementation's
         scale=100.0,  # O WS-DAN's
         centre_rate=0.05,  # O WS-DAN's
@@ -110,7 +111,8 @@ class WSBAN(Method):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        width, maps = backbone.channels[-recipe.tap], recipe.maps
+        backbone.drop_last_stages(recipe.tap - 1)
+        width, maps = backbone.channels[-1], recipe.maps
         self.attention = nn.Sequential(nn.Conv2d(width, maps, 1, bias=False), nn.BatchNorm2d(maps, eps=1e-3), nn.ReLU())
         self.dropout = nn.Dropout2d(recipe.dropout)
         self.classifier = nn.Linear(maps * width, len(classes))
@@ -119,7 +121,7 @@ class WSBAN(Method):
 
     def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) → features (B, C, h, w) and attention maps ≥ 0 (B, M, h, w)."""
-        features = self.backbone(images)[-self.recipe.tap]
+        features = self.backbone(images)[-1]
         return features, at_least_float32(self.attention(features))
 
     def pooled(self, images: Tensor) -> Tensor:
@@ -136,7 +138,7 @@ class WSBAN(Method):
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
         pooled = self.pooled(images)
-        if self.training:
+        if torch.is_grad_enabled():
             self.seen.append((pooled.detach(), labels))
         return {
             "cross-entropy": F.cross_entropy(self.classify(pooled), labels),

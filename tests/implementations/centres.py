@@ -68,11 +68,11 @@ def trainer(kind: type[Method], checkpoint: Path | None = None, *, dtype: torch.
     return Trainer(method, Data("centres", FOUR, split, split, split, "0" * 32), Accelerator(cpu=True), Settings(seed=0, checkpoint=checkpoint, save_every=-1))
 
 
-def state_of(case: str) -> dict[str, Tensor]:
+def state_of(case: str, **more) -> dict[str, Tensor]:
     """The weights and centres after four steps of SGD in float64; AdamW would hide a gradient of a wrong scale."""
     kind, changes = STILL[case]
     sgd = {"optimizer": "SGD", "optimizer_options": {"momentum": 0.9}, "lr": 1e-3, "backbone_lr": 1e-3, "clip": None, "schedule": Schedule()}
-    one = trainer(kind, dtype=torch.float64, **sgd, **changes)
+    one = trainer(kind, dtype=torch.float64, **sgd, **changes, **more)
     one.fit()
     return one.method.state_dict()
 

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from torch import nn, tensor
 
 from implementations.ablations.acnet import EvenEdges, OneLeaf, UniformRouting
-from implementations.acnet import ACNet, AttentionTransformer, head, mixture, split, unit_roots
+from implementations.acnet import ACNet, AttentionTransformer, Router, head, mixture, split, unit_roots
 from implementations.common import backbones, weights
 from implementations.common.errors import Usage
 from implementations.common.recipes import op
@@ -170,6 +170,49 @@ def test_the_context_that_a_router_adds_is_what_its_attention_gathers():
     assert torch.allclose(seen[1], reduced.mean(2), atol=1e-5)
 
 
+def at_odds(module: nn.Module) -> nn.Module:
+    """With BatchNorms whose statistics are none that could be left out."""
+    for one in module.modules():
+        if isinstance(one, nn.BatchNorm2d):
+            nn.init.normal_(one.running_mean)
+            nn.init.uniform_(one.running_var, 0.5, 2.0)
+    return module.eval()
+
+
+def test_a_router_decides_by_the_average_of_its_map_with_context_added():
+    router, features = at_odds(Router(1, 6, build(ACNet).recipe)), torch.randn(3, 6, 5, 5)
+    squeeze, norm, _, restore = router.transform
+    reduced = router.reduce(features)
+    share = router.attention(reduced).flatten(2).softmax(-1)
+    gathered = (reduced.flatten(2) * share).sum(2)
+    inner = F.linear(gathered, squeeze.weight[..., 0, 0], squeeze.bias)
+    inner = F.layer_norm(inner, inner.shape[1:], norm.weight, norm.bias).relu()
+    context = F.linear(inner, restore.weight[..., 0, 0], restore.bias)
+    average = reduced.mean((2, 3)) + context
+    root = F.normalize(average.sign() * average.abs().sqrt(), dim=1)
+    by_hand = F.linear(root, router.decide.weight[..., 0, 0], router.decide.bias)
+    assert torch.allclose(router(features), by_hand, atol=1e-4)
+
+
+def test_an_attention_transformer_gates_what_it_merges_by_its_averages():
+    edge, features = at_odds(AttentionTransformer(1, 6, build(ACNet).recipe)), torch.randn(3, 6, 5, 5)
+    norm, _, squeeze, _, restore, _ = edge.gate
+    merged = edge.merge[1](edge.merge[0](torch.cat([scale(features) for scale in edge.scales], dim=1))).relu()
+    normed = (merged - norm.running_mean[:, None, None]) / (norm.running_var[:, None, None] + norm.eps).sqrt()
+    inner = F.linear(normed.mean((2, 3)), squeeze.weight[..., 0, 0], squeeze.bias).relu()
+    gate = F.linear(inner, restore.weight[..., 0, 0], restore.bias).sigmoid()
+    assert torch.allclose(edge(features), merged * gate[..., None, None], atol=1e-5)
+
+
+def test_a_leaf_answers_by_the_maxima_of_its_map():
+    method = build(ACNet, pretrained=True).eval()
+    _, leaves, maps = method.descend(images())
+    highest = maps.unflatten(1, (4, -1))[:, 2].amax((2, 3))
+    root = F.normalize(highest.sign() * highest.abs().sqrt(), dim=1)
+    weight, bias = (tensors.unflatten(0, (4, -1))[2] for tensors in (method.classify.weight, method.classify.bias))
+    assert torch.allclose(leaves[:, 2], F.linear(root, weight[..., 0, 0], bias).log_softmax(-1), atol=1e-4)
+
+
 def test_what_it_answers_is_a_log_probability_and_the_paths_weigh_the_leaves():
     method = build(ACNet, pretrained=True).eval()
     paths, leaves, _ = method.descend(images())
@@ -215,6 +258,14 @@ def test_the_tree_is_trained_alone_first_and_the_rate_changes_with_the_stage():
     assert {name for name, parameter in method.named_parameters() if parameter.grad is None} == {name for name, _ in method.named_parameters() if name.startswith("backbone.")}
     assert [method.recipe.schedule(step, 5, 50) for step in (0, 15)] == [1.0, 0.25]
     assert build(ACNet, schedule=Cosine()).phase(0, 10) == "all"  # one stage alone
+
+
+def test_the_backbones_statistics_move_while_the_tree_is_trained_alone_too():
+    method = build(ACNet, epochs=10)
+    assert method.phase(0, 10) == "tree alone"
+    before = {name: buffer.clone() for name, buffer in method.backbone.named_buffers()}
+    method.losses(images(), labels())
+    assert all(not torch.equal(buffer, before[name]) for name, buffer in method.backbone.named_buffers())
 
 
 def test_the_papers_stages_are_60_and_200_epochs_at_1_and_a_thousandth():
@@ -287,7 +338,7 @@ def test_the_evidence_is_where_the_maxima_stand_that_speak_for_the_prediction_we
     width = method.recipe.width
     maps = torch.zeros(1, 2, width, 4, 4)
     maps[0, 0, :, 1, 2], maps[0, 1, :, 3, 0] = 4.0, 9.0
-    paths, leaves = tensor([[0.25, 0.75]]).log(), tensor([[[0.1, 0.2, 0.6, 0.1]] * 2]).log()
+    paths, leaves = tensor([[0.25, 0.75]]).log(), tensor([[[0.6, 0.2, 0.1, 0.1], [0.1, 0.2, 0.6, 0.1]]]).log()
     method.descend = lambda images: (paths, leaves, maps.flatten(1, 2))
     with torch.no_grad():
         method.classify.weight.zero_()

@@ -144,6 +144,16 @@ def test_the_maximum_of_a_map_is_erased_and_within_the_crop():
     assert not build(CAL).augmented(images(), maps[:4].requires_grad_()).requires_grad
 
 
+def test_crop_and_drop_are_chosen_by_maps_that_are_drawn_apart():
+    maps = torch.zeros(400, 2, 8, 8)
+    maps[:, 0, :, :2], maps[:, 1, :, 6:] = 1.0, 1.0  # one is attended on the left, one on the right
+    torch.manual_seed(0)
+    cropped, erased = build(CAL).augmented(1 + ramp(64).expand(400, 3, 64, 64), maps).chunk(2)
+    crop_on_the_left, drop_on_the_left = cropped[:, 0, 0].mean(1) < 32, erased[:, 0, 0, 0] == 0
+    assert [crop_on_the_left.float().mean().item(), drop_on_the_left.float().mean().item()] == pytest.approx([0.5, 0.5], abs=0.08)
+    assert (crop_on_the_left == drop_on_the_left).float().mean().item() == pytest.approx(0.5, abs=0.08)
+
+
 # -------------------------------------------------------------------------------------------------------- the losses
 
 
@@ -174,6 +184,13 @@ def test_each_loss_reaches_what_it_should():
 
 
 # -------------------------------------------------------------------------------------------------------- the centres
+
+
+def test_images_that_nothing_is_learnt_from_are_not_seen_by_the_centres():
+    method = build(CAL)
+    with torch.no_grad():
+        method.losses(images(), labels())
+    assert method.seen == []
 
 
 def test_the_first_image_of_a_class_is_one_away_from_nothing_and_none_from_itself_afterwards():
@@ -222,16 +239,28 @@ def test_the_answer_averages_the_image_and_the_crop_where_the_mean_map_reaches_a
         assert torch.equal(method.evidence(images()), attention.mean(1))
 
 
+class Sharper(nn.Module):
+    """Stands behind the attention, whose crops would be nearly the whole image before it has learnt anything."""
+
+    def forward(self, attention: torch.Tensor) -> torch.Tensor:
+        return attention**6
+
+
 def test_the_published_evaluation_averages_four_views_of_the_image_and_of_its_mirror_image():
-    method, logits, effects, some = build(CAL, side=32, test_share=0.1, pretrained=True).eval(), 0, 0, images(9, 32)
+    method, logits, effects, some = build(CAL, side=96, test_share=0.4, pretrained=True).eval(), 0, 0, images(9, 96)
+    method.attention.append(Sharper())
+    expected, found = [], []
     with torch.no_grad():
         for side in (some, some.flip(3)):
             mean = method.look(side)[1].mean(1)
-            for seen in (side, *(crop(side, crop_box(mean, *view, 32)) for view in ((0.3, 0.1), (0.2, 0.1), (0.1, 0.05)))):
+            for seen in (side, *(crop(side, crop_box(mean, *view, 96)) for view in ((0.3, 0.1), (0.2, 0.1), (0.1, 0.05)))):
+                expected.append(seen)
                 features, attention, pooled = method.look(seen)
                 logits, effects = logits + method.classify(pooled), effects + method.effect(features, attention, pooled)
         classes = torch.where(torch.arange(9) < 5, logits.argmax(1), (logits.argmax(1) + 1) % 4)
+        method.backbone.register_forward_pre_hook(lambda module, args: found.append(args[0]))
         measured = method.measure([(some[:5], classes[:5]), (some[5:], classes[5:])])
+    assert all(torch.equal(torch.cat(parts), one) for *parts, one in zip(found[:8], found[8:], expected, strict=True))
     assert list(measured) == ["top-1 over 4 views and their mirror images", "top-1 of the effect over the same"]
     assert list(measured.values()) == pytest.approx([5 / 9, (effects.argmax(1) == classes).double().mean().item()])
 

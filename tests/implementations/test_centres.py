@@ -29,6 +29,12 @@ def test_two_processes_end_with_the_centres_and_weights_of_one(by_two, case):
     assert max((one[name].double() - first[name].double()).abs().max().item() for name in one) <= 1e-10
 
 
+@pytest.mark.parametrize("case", STILL)
+def test_two_micro_batches_end_with_the_centres_and_weights_of_one_batch(case):
+    whole, halves = state_of(case), state_of(case, micro_batches=2)
+    assert max((whole[name].double() - halves[name].double()).abs().max().item() for name in whole) <= 1e-10
+
+
 class Killed(Exception):
     pass
 

@@ -43,7 +43,7 @@ def test_maps_are_never_negative_and_the_evidence_is_their_mean():
 
 
 def test_the_classifier_sees_the_pooled_features_times_their_scale():
-    method = build(WSBAN).eval()
+    method = build(WSBAN, scale=20.0).eval()
     weight, bias = method.classifier.weight, method.classifier.bias
     assert torch.allclose(method(images()), F.linear(20 * method.pooled(images()), weight, bias), atol=1e-5)
 
@@ -117,7 +117,12 @@ def test_the_centres_of_a_worked_batch_move_by_each_of_their_images():
     centres = tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]])
     features = tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
     after = moved(centres, features, tensor([0, 0, 2]), 0.05)
-    assert torch.allclose(after, tensor([[0.05, 0.05], [1.0, 1.0], [1.9, 0.0]]))
+    assert torch.allclose(after, tensor([[0.04875, 0.04875], [1.0, 1.0], [1.9, 0.0]]))  # 1 - 0.95² of the way, and 1 - 0.95
+
+
+def test_however_many_images_of_a_class_a_batch_has_its_centre_stays_between_where_it_was_and_their_mean():
+    centre = moved(tensor([[0.0]]), torch.ones(64, 1), torch.zeros(64, dtype=torch.long), 0.05)
+    assert centre.item() == pytest.approx(1 - 0.95**64)
 
 
 def test_a_centre_is_a_running_mean_where_the_rule_in_circulation_keeps_the_last_image():
@@ -140,12 +145,24 @@ def test_a_class_of_one_image_ends_at_it():
 def test_after_a_step_the_centres_have_seen_all_micro_batches_and_other_classes_are_as_they_were():
     method = build(WSBAN)
     nn.init.constant_(method.centres, 1.0)
-    pooled = torch.arange(3.0)[:, None].expand(3, method.centres.shape[1])
+    pooled = tensor([0.0, 1.0, 3.0])[:, None].expand(3, method.centres.shape[1])
     method.seen += [(pooled[:2], tensor([3, 1])), (pooled[2:], tensor([3]))]
     method.after_step()
-    assert method.centres[:, 0].tolist() == pytest.approx([1, 1, 1, 1 - 0.05 + 0.05])
+    assert method.centres[:, 0].tolist() == pytest.approx([1, 1, 1, 1 + 0.0975 * 0.5])
     assert torch.equal(method.centres[::2], torch.ones_like(method.centres[::2]))
     assert method.seen == []
+
+
+def test_the_centre_loss_weighs_one_and_sees_what_is_left_of_the_maps():
+    method = build(WSBAN, pretrained=True, dropout=0.5)
+    assert method.losses(images(), labels())["centre"].item() == pytest.approx(1)  # to centres that are 0 yet
+    ((pooled, of),) = method.seen
+    assert pooled.norm(dim=1).tolist() == pytest.approx([1] * 4)
+    assert (parts(method, pooled) == 0).all(2).any()
+    assert torch.equal(of, labels())
+    with torch.no_grad():
+        method.losses(images(), labels())
+    assert len(method.seen) == 1
 
 
 def test_each_loss_reaches_what_it_should():
