@@ -11,8 +11,7 @@ default patches are squares around the positions of the last map, moved to lie i
 CFS's nodes are patches, not a patch's elements; image and patch (before CFS) are classified, too. A patch's loss is not to exceed
 the image's (guided), nor that of image and patches together a patch's (correlation); the bound has no gradient. Of two patches,
 that of lower loss is to have the higher score (rank), by a margin, or all scores become equal. Boxes have no gradient, so scorer
-and CGP learn by this alone, and the backbone by it, too. Each loss weighs 1.
-Where paper and code differ: no code is known.
+and CGP learn by this alone, and the backbone by it, too. Each loss weighs 1.  Where paper and code differ: no code is known.
 Catalog: catalog/papers/gcl.yaml.  Every number below carries its source: P = paper, O = ours.
 """
 
