@@ -4,16 +4,14 @@ A part tells more when it is seen with what surrounds it. No parts are located: 
 are pooled from every image's last map. Additive attention replaces each by a mixture of all, an LSTM reads the mixtures in a
 fixed order, which encodes the layout, and learnt clusters sum up its states for the class scores (NetVLAD without residuals).
 
-Kept: squeeze-and-excitation (new in the code), attention between places with spectral normalisation, 26 regions and the whole
+Kept: squeeze-and-excitation (new in the code), attention between positions with spectral normalisation, 26 regions and the whole
 map, context without a residual, the sigmoid before its softmax, LSTM, clusters, both normalisations, BatchNorm on class scores.
 Left out: BGR order, the dropping of incomplete test batches, TensorFlow 1's resizing, which isn't centred, Keras's hard sigmoid
 in the LSTM and its initial weights, the keys' bias (their softmax cancels it). Both resizings of a region are one matrix here.
-Assumed: a power iteration a step of the optimiser, not a forward pass, so that micro-batches are one batch; what it looks at is
-how much a place's features move the predicted class's score through all rectangles and contexts, to first order; a second map
-paints each rectangle by the attention that it gets.
+Assumed: one power iteration for each step of the optimiser instead of each forward pass, so that micro-batches are one batch;
+what it looks at is gradient × feature of the predicted class's score, with the attention held fixed.
 Where paper and code differ: the released region layer mixes the images of a batch: it joins the regions along the batch axis and
-reshapes, so that most regions of a sample are its neighbours', in the test set mostly of its own class. Here an image's regions
-are its own, and its answer doesn't depend on the batch.  A step is one pass of the backbone; python -m benchmarks.steps times it.
+reshapes, so that most regions of a sample are its neighbours', in the test set mostly of its own class. Here they are its own.
 Catalog: catalog/papers/cap.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
 
@@ -33,7 +31,7 @@ from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.records import EVIDENCE
 from implementations.common.schedules import Schedule
 
-GRID, LEAST, CELL = 3, 2, 14  # C train_CAP.py: cells on the map's side, the fewest on a region's longer one, places on a cell's
+GRID, LEAST, CELL = 3, 2, 14  # C train_CAP.py: cells on the map's side, at least on a region's longer side, positions on a cell's
 SQUEEZE, REDUCTION = 16, 8  # C se.py, train_CAP.py: channels to a unit of the excitation, to one of queries and keys
 UNITS, HIDDEN, CLUSTERS = 32, 128, 32  # C train_CAP.py: of the attention between regions, of the LSTM, of its states
 
@@ -45,23 +43,23 @@ def integral_regions(grid: int, least: int) -> list[tuple[int, int, int, int]]:
 
 
 def sampling(regions: list[tuple[int, int, int, int]], pooled: int, size: tuple[int, int], cell: int = CELL) -> Tensor:
-    """A matrix ((R + 1)·pooled², h·w) from a map's places to those of each region, and last of the whole map, bilinearly.
+    """A matrix ((R + 1)·pooled², h·w) from a map's positions to those of each region, and last of the whole map, bilinearly.
 
-    Regions are cut out of the map enlarged to `cell` places a cell, and all resized to a side of `pooled`.
+    Regions are cut out of the map enlarged to `cell` positions a cell, and all resized to a side of `pooled`.
     """
-    places = torch.eye(size[0] * size[1]).unflatten(1, (1, *size))
-    enlarged = F.interpolate(places, size=(GRID * cell, GRID * cell), mode="bilinear")
+    whole = torch.eye(size[0] * size[1]).unflatten(1, (1, *size))
+    enlarged = F.interpolate(whole, size=(GRID * cell, GRID * cell), mode="bilinear")
     cut = [enlarged[..., top * cell : bottom * cell, left * cell : right * cell] for left, right, top, bottom in regions]
-    return torch.cat([F.interpolate(one, size=(pooled, pooled), mode="bilinear").flatten(1) for one in (*cut, places)], dim=1).T
+    return torch.cat([F.interpolate(one, size=(pooled, pooled), mode="bilinear").flatten(1) for one in (*cut, whole)], dim=1).T
 
 
 def rvlad(states: Tensor, shares: Tensor) -> Tensor:
-    """States (B, R, D), their shares of clusters (B, R, K) → (B, D·K) of length 1: a sum a cluster, all as long (eq. 3)."""
+    """States (B, R, D), their shares of clusters (B, R, K) → (B, D·K): sums by cluster, each and all of length 1 (eq. 3)."""
     return F.normalize(F.normalize(states.mT @ shares, dim=1).flatten(1), dim=1)
 
 
-class PlaceAttention(nn.Module):
-    """Each place (B, N, C), plus γ times what it finds in all places; γ starts at 0, and products aren't scaled."""
+class PositionAttention(nn.Module):
+    """Each position (B, N, C), plus γ times what it finds in all positions; γ starts at 0, and products aren't scaled."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -69,15 +67,15 @@ class PlaceAttention(nn.Module):
         self.key = spectral_norm(nn.Linear(width, width // REDUCTION, bias=False))
         self.value, self.gamma = spectral_norm(nn.Linear(width, width)), nn.Parameter(torch.zeros(1))
 
-    def forward(self, places: Tensor) -> Tensor:
-        with full_precision(places):
-            places = at_least_float32(places)
-            attention = (self.query(places) @ self.key(places).mT).softmax(-1)
-            return places + self.gamma * (attention @ self.value(places))
+    def forward(self, positions: Tensor) -> Tensor:
+        with full_precision(positions):
+            positions = at_least_float32(positions)
+            attention = (self.query(positions) @ self.key(positions).mT).softmax(-1)
+            return positions + self.gamma * (attention @ self.value(positions))
 
 
 class ContextAttention(nn.Module):
-    """Regions (B, R, D) → how much each takes of every one, a row (B, R, R), within a factor of e by the sigmoid (eq. 2)."""
+    """Regions (B, R, D) → attention weights (B, R, R), a row for each region, within a factor of e by the sigmoid (eq. 2)."""
 
     def __init__(self, width: int, units: int) -> None:
         super().__init__()
@@ -98,7 +96,7 @@ class Settings(Recipe):
 
 
 class CAP(Method):
-    """Backbone, attention between places, regions in context, LSTM, clusters."""
+    """Backbone, attention between positions, regions in context, LSTM, clusters."""
 
     paper = "cap"
     claim = Claim("cub-200-2011", "top-1", 91.8)  # the table names no backbone: the best of six
@@ -116,7 +114,7 @@ class CAP(Method):
         train=(
             op("Resize", size=(256, 256)),  # C image_datagenerator.py
             op("Pad", padding=64, padding_mode="edge"),  # C image_datagenerator.py: the border goes on where the image ends
-            op("RandomAffine", degrees=15, scale=(0.85, 1.15), interpolation=2),  # C image_datagenerator.py: 2 is bilinear
+            op("RandomAffine", degrees=15, scale=(0.85, 1.15), interpolation="bilinear"),  # C image_datagenerator.py
             op("CenterCrop", size=256),  # C image_datagenerator.py
             op("RandomHorizontalFlip"),  # C image_datagenerator.py
             op("RandomCrop", size=224),  # C image_datagenerator.py
@@ -130,10 +128,10 @@ class CAP(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
-            "lr": 2.4e-2,  # O four times the baseline's: as many a step as BatchNorm's scale on class scores needs
-            "backbone_lr": 3e-3,  # O the baseline's
-            "pooled": 3,  # O as the map has 6 × 6 places
-            "momentum": 0.1,  # O the paper's would take more steps
+            "lr": 4.8e-2,  # O trials on validation
+            "backbone_lr": 3e-3,  # O trials on validation
+            "pooled": 3,  # O as the map has 6 × 6 positions
+            "momentum": 0.05,  # O trials on validation
         }
     }
 
@@ -143,13 +141,13 @@ class CAP(Method):
         self.register_buffer("sampling", matrix, persistent=False)
         squeeze, excite = (nn.Linear(*sides, bias=False) for sides in ((width, width // SQUEEZE), (width // SQUEEZE, width)))
         self.excitation = nn.Sequential(squeeze, nn.ReLU(), excite, nn.Sigmoid())
-        self.attention = PlaceAttention(width)
+        self.attention = PositionAttention(width)
         self.context = ContextAttention(recipe.pooled**2 * width, UNITS)
         self.lstm = nn.LSTM(width, HIDDEN, batch_first=True)
         self.assignment, self.classifier = nn.Linear(HIDDEN, CLUSTERS), nn.Linear(HIDDEN * CLUSTERS, len(classes), bias=False)
         nn.init.normal_(self.classifier.weight, std=CLUSTERS**-0.5)  # C loupe_keras.py
         self.norm = nn.BatchNorm1d(len(classes), eps=1e-3, momentum=recipe.momentum)  # C Keras's eps
-        self.train()  # so that the attention between places has its mode from the start on
+        self.train()  # so that the attention between positions has its mode from the start on
 
     def train(self, mode: bool = True) -> CAP:
         super().train(mode)
@@ -158,21 +156,23 @@ class CAP(Method):
         return self
 
     def regions(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) → places (B, N, C), regions averaged over theirs (B, R, C), how much each takes of every one (B, R, R)."""
-        places = self.backbone(images)[-1].flatten(2).mT
-        places = self.attention(places * self.excitation(places.mean(1, keepdim=True)))
-        regions = (self.sampling @ places).unflatten(1, (-1, self.recipe.pooled**2))
-        return places, regions.mean(2), self.context(regions.flatten(2))
+        """(B, 3, H, W) → positions (B, N, C), regions averaged over theirs (B, R, C), the attention between these (B, R, R)."""
+        positions = self.backbone(images)[-1].flatten(2).mT
+        positions = self.attention(positions * self.excitation(positions.mean(1, keepdim=True)))
+        with full_precision(positions):  # regions are alike, and contexts more so: bf16 would wipe out what tells them apart
+            regions = (self.sampling @ positions).unflatten(1, (-1, self.recipe.pooled**2))
+            return positions, regions.mean(2), self.context(regions.flatten(2))
 
     def scores(self, contexts: Tensor) -> Tensor:
-        """Regions in context, averaged over places (B, R, C) → logits (B, K)."""
+        """Regions in context, averaged over positions (B, R, C) → logits (B, K)."""
         with full_precision(contexts):
             states, _ = self.lstm(at_least_float32(contexts))
             return self.norm(self.classifier(rvlad(states, self.assignment(states).softmax(-1))))
 
     def forward(self, images: Tensor) -> Tensor:
         _, regions, attention = self.regions(images)
-        return self.scores(attention @ regions)  # averaged first: both are linear, and commute
+        with full_precision(regions):
+            return self.scores(attention @ regions)  # averaged first: both are linear, and commute
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
         return {"cross-entropy": F.cross_entropy(self(images), labels)}
@@ -186,12 +186,12 @@ class CAP(Method):
         return self.evidence_maps(images)[EVIDENCE]
 
     def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
-        places, regions, attention = self.regions(images)
+        positions, regions, attention = self.regions(images)
         with torch.enable_grad():
             contexts = (attention @ regions).detach().requires_grad_()
             (slopes,) = torch.autograd.grad(self.scores(contexts).amax(1).sum(), contexts)
-        rectangles = self.sampling.unflatten(0, (-1, self.recipe.pooled**2)).mean(1)  # (R, N): each region's share of every place
-        moves = (places * (rectangles.T @ attention.mT @ slopes)).abs().sum(2)
+        rectangles = self.sampling.unflatten(0, (-1, self.recipe.pooled**2)).mean(1)  # (R, N): its share of every position
+        moves = (positions * (rectangles.T @ attention.mT @ slopes)).abs().sum(2)
         maps = {EVIDENCE: moves, "attention": attention.sum(1) @ rectangles}
         return {name: values.unflatten(1, self.backbone.sizes[-1]) for name, values in maps.items()}
 

@@ -1,20 +1,17 @@
 """GCL (a reconstruction): regions learn from each other, before scoring and after cropping (Wang et al., AAAI 2020).
 
-No code is public, and no full text could be read. Certain, from the abstract and figure 2's caption, are the parts and their
-order: criss-cross graph propagation (CGP) enhances each place of the feature map by a weighted sum of those in its row and
-column, so that groups of regions can be found; a scoring network chooses among default patches; these are cut out of the image,
-resized to 224 px and encoded; correlation feature strengthening (CFS) propagates over the patches' features, round by round; all
-is concatenated, classified, and trained end to end. Not certain are the formulas and all other numbers.
+No code is public, and we couldn't read the full text. Certain (abstract, figure 2) are the parts in their order: criss-cross
+graph propagation (CGP) enhances each position of the map by a weighted sum of those in its row and column; a scoring network
+chooses among default patches; these are cut out of the image, resized to 224 px and encoded; correlation feature strengthening
+(CFS) propagates over the patches' features; all is concatenated, classified, and trained end to end.
 
 Kept: these parts, and four losses (classification, guided, correlation, rank).  Left out: nothing that these sources tell.
-Assumed: CGP is criss-cross attention of two rounds with shared weights, times a scale that starts at 0, and only the scorer sees
-its result; default patches are squares around the places of the last map, moved to lie in the image; four are kept; one backbone
-for image and patches; CFS's nodes are patches, not elements of a patch's vector; image and single patch (before CFS) are
-classified, too. A patch's loss is not to exceed the image's (guided), nor the prediction's a patch's (correlation); the bound has
-no gradient. Of two patches, that of smaller loss is to have the higher score (rank), by a margin: without one, all scores became
-equal. Boxes have no gradient, so scorer and CGP learn by this alone, and the backbone by it, too. Each loss weighs 1. Backbone
-(the result's isn't stated), rates and images are the baseline's.
-Where paper and code differ: no code is known.  A step counts as two passes: python -m benchmarks.steps times it.
+Assumed: CGP is criss-cross attention of two rounds with shared weights, scaled by γ, 0 at first, and only the scorer sees it;
+default patches are squares around the positions of the last map, moved to lie in the image; one backbone for image and patches;
+CFS's nodes are patches, not a patch's elements; image and patch (before CFS) are classified, too. A patch's loss is not to exceed
+the image's (guided), nor that of image and patches together a patch's (correlation); the bound has no gradient. Of two patches,
+that of lower loss is to have the higher score (rank), by a margin, or all scores become equal. Boxes have no gradient, so scorer
+and CGP learn by this alone, and the backbone by it, too. Each loss weighs 1.  Where paper and code differ: no code is known.
 Catalog: catalog/papers/gcl.yaml.  Every number below carries its source: P = paper, O = ours.
 """
 
@@ -29,13 +26,13 @@ from torch import Tensor, nn
 from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms, at_least_float32, full_precision
 from implementations.common.recipes import MEAN, STD, Recipe, op
-from implementations.common.regions import crop, default_boxes, moved_inside, non_maximum_suppression
+from implementations.common.regions import cell_of_centre, crop, default_boxes, moved_inside, non_maximum_suppression
 
 
 def criss_cross(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """(B, D, h, w), (B, D, h, w), (B, C, h, w) → each place's average of the values in its row and column (B, C, h, w).
+    """(B, D, h, w), (B, D, h, w), (B, C, h, w) → each position's average of the values in its row and column (B, C, h, w).
 
-    Weighted by a softmax of the queries' products with the keys, over h + w − 1 places: itself once. In float32 or better.
+    Weighted by a softmax of the queries' products with the keys, over h + w − 1 positions: itself once. In float32 or better.
     """
     with full_precision(values):
         queries, keys, values = map(at_least_float32, (queries, keys, values))
@@ -85,7 +82,7 @@ def excess(losses: Tensor, bounds: Tensor) -> Tensor:
 
 
 def rank(losses: Tensor, scores: Tensor, margin: float) -> Tensor:
-    """Patches' cross-entropies and scores (B, n) → by how much the better of two lacks the margin, summed over all pairs."""
+    """Patches' cross-entropies and scores (B, n) → a hinge for each pair: that of lower loss is to score higher by a margin."""
     return ((scores[:, :, None] - scores[:, None] + margin).relu() * (losses[:, :, None] > losses[:, None])).sum((1, 2)).mean()
 
 
@@ -120,7 +117,7 @@ class GCL(Method):
         side=0.5,  # O of default patches, as a share of the image's
         threshold=0.25,  # O intersection over union from which on the worse of two patches is dropped
         resized=0.5,  # P abstract: to 224 px, as a share of the image's side
-        rounds=2,  # O of CGP and of CFS; after two of CGP, each place has heard of all others
+        rounds=2,  # O of CGP and of CFS; after two of CGP, each position has received something from all others
         hidden=256,  # O an eighth of the channels, in CGP's correlations and in the scorer
         margin=1.0,  # O between scores
         train=(
@@ -136,18 +133,18 @@ class GCL(Method):
         "cnn": {
             "backbone": "finch_resnet",  # O
             "hidden": 32,  # O a quarter of the channels
-            "lr": 6e-3,  # O the baseline's
-            "backbone_lr": 3e-3,  # O the baseline's
+            "patches": 2,  # O trials on validation
+            "lr": 1.8e-2,  # O trials on validation
+            "backbone_lr": 3e-3,  # O trials on validation
         }
     }
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
         width, hidden, side = backbone.channels[-1], recipe.hidden, recipe.input_size
-        self.resized = round(recipe.resized * side)
         boxes = default_boxes(backbone.sizes[-1], (side, side), [(recipe.side * side, recipe.side * side)])
-        if len(boxes) < recipe.patches:
-            raise ValueError(f"{recipe.patches} patches can't be chosen of {len(boxes)}")
+        if len(boxes) < recipe.patches or not 0 < recipe.side <= 1:
+            raise ValueError(f"{recipe.patches} patches with {recipe.side} of the image's side can't be chosen of {len(boxes)}")
         self.register_buffer("boxes", moved_inside(boxes, (side, side)), persistent=False)
         self.propagate = CGP(width, hidden, recipe.rounds)
         self.score = nn.Sequential(nn.Conv2d(width, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1, bias=False))
@@ -156,16 +153,17 @@ class GCL(Method):
         self.of_all = nn.Linear((1 + recipe.patches) * width, len(classes))
 
     def propose(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) → last map (B, C, h, w), the scores of its places' default patches (B, h, w), which are kept (B, n)."""
+        """(B, 3, H, W) → last map (B, C, h, w), its positions' default patches' scores (B, h, w), indices of the kept (B, n)."""
         recipe, features = self.recipe, self.backbone(images)[-1]
-        scores = at_least_float32(self.score(self.propagate(features)))[:, 0]
+        with full_precision(features):  # in bf16 many scores are the same
+            scores = self.score(self.propagate(at_least_float32(features)))[:, 0]
         kept = non_maximum_suppression(scores.flatten(1), self.boxes, count=recipe.patches, threshold=recipe.threshold)
         return features, scores, kept
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, H, W) → features of the image (B, D) and of its patches (B, n, D), and the patches' scores (B, n)."""
         features, scores, kept = self.propose(images)
-        crops = crop(images, self.boxes[kept], (self.resized, self.resized))
+        crops = crop(images, self.boxes[kept], 2 * (round(self.recipe.resized * self.recipe.input_size),))
         patches = self.backbone(crops.flatten(0, 1))[-1].mean((2, 3)).unflatten(0, kept.shape)
         return features.mean((2, 3)), patches, scores.flatten(1).gather(1, kept)
 
@@ -189,8 +187,10 @@ class GCL(Method):
         }
 
     def evidence(self, images: Tensor) -> Tensor:
-        scores = self.propose(images)[1]
-        return scores - scores.amin((1, 2), keepdim=True)
+        scores = (found := self.propose(images)[1].flatten(1)) - found.amin(1, keepdim=True)
+        # A score stands at the centre of its patch, which near the border was moved; the best where there are several.
+        cells = cell_of_centre(self.boxes, self.backbone.sizes[-1], images.shape[2:]).expand_as(scores)
+        return torch.zeros_like(scores).scatter_reduce(1, cells, scores, "amax").unflatten(1, self.backbone.sizes[-1])
 
     def chosen(self, images: Tensor) -> Tensor:
         return self.boxes[self.propose(images)[2]]

@@ -53,5 +53,5 @@ class WholeMap(CAP):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        places = recipe.pooled**2
-        self.sampling = self.sampling[-places:].repeat(len(self.sampling) // places, 1)
+        positions = recipe.pooled**2
+        self.sampling = self.sampling[-positions:].repeat(len(self.sampling) // positions, 1)

@@ -9,7 +9,7 @@ from implementations.gcl import GCL, Settings
 
 
 class NoGraphs(GCL):
-    """Both propagations made neutral: places are scored, and patches joined, as they are.
+    """Both propagations made neutral: positions are scored, and patches joined, as they are.
 
     Tells what the graphs are worth beside patches, classifiers and losses.
     """
@@ -20,7 +20,7 @@ class NoGraphs(GCL):
 
 
 class NoPropagation(GCL):
-    """Criss-cross graph propagation made neutral: each place is scored by what its own surroundings are like.
+    """Criss-cross graph propagation made neutral: each position is scored by what its own surroundings are like.
 
     Tells what hearing of its row and column is worth.
     """

@@ -19,8 +19,8 @@ def largest_component(mask: Tensor) -> Tensor:
     """(B, h, w) bool → bool: of cells that touch each other, corners too, the group of most cells.
 
     On a tie the first, row by row; of an empty mask nothing. Each cell takes over the largest number around it, so often that it
-    has come everywhere: a shortest way through a component holds at most two of any 2 × 2 cells, since three of them would all be
-    neighbours. That is half as many rounds as there are cells, of two small operations each: the price of not asking the host.
+    has come everywhere: a shortest path through a component has at most two of any 2 × 2 cells, as all four are neighbours. That
+    is half as many rounds as there are cells, of two small operations each: the price of not asking the host.
     """
     _, height, width = mask.shape
     cells = height * width
@@ -44,10 +44,11 @@ def bounding_box(mask: Tensor) -> Tensor:
 
 
 def default_boxes(grid: tuple[int, int], image: tuple[int, int], sizes: Sequence[tuple[float, float]]) -> Tensor:
-    """A map's (rows, columns), its image's (H, W), S boxes' (height, width), both in pixels → boxes (S·rows·columns, 4).
+    """A map's (rows, columns), what (H, W) it covers, S boxes' (height, width), both in pixels → boxes (S·rows·columns, 4).
 
-    Around the centre of each cell one of each size, in the order of scores (B, S, rows, columns) when they are flattened. A box
-    near the border reaches beyond it.
+    The map covers its image, or, where its last cells reach beyond that, as much as its cells times its stride. Around the centre
+    of each cell there is one of each size, in the order of scores (B, S, rows, columns) when they are flattened. A box near the
+    border reaches beyond it.
     """
     (rows, columns), (height, width) = grid, image
     y, x = (torch.arange(rows) + 0.5) * (height / rows), (torch.arange(columns) + 0.5) * (width / columns)
@@ -61,6 +62,13 @@ def moved_inside(boxes: Tensor, image: tuple[int, int]) -> Tensor:
     sides = boxes[..., 2:] - boxes[..., :2]
     first = boxes[..., :2].clamp_min(0).minimum(boxes.new_tensor(image) - sides)
     return torch.cat([first, first + sides], dim=-1)
+
+
+def cell_of_centre(boxes: Tensor, grid: tuple[int, int], image: tuple[int, int]) -> Tensor:
+    """Boxes (…, 4) with their centres in the image (H, W), a map's (rows, columns) → the cell of each, counted row by row (…)."""
+    centres = (boxes[..., :2] + boxes[..., 2:]) / 2
+    rows, columns = (centres / boxes.new_tensor(image) * boxes.new_tensor(grid)).long().unbind(-1)
+    return rows * grid[1] + columns
 
 
 def overlap(first: Tensor, second: Tensor) -> Tensor:
@@ -94,7 +102,8 @@ def non_maximum_suppression(scores: Tensor, boxes: Tensor, *, count: int, thresh
 def crop(images: Tensor, boxes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
     """(B, C, H, W), boxes (B, 4) or (B, M, 4) in pixels → what is in them, (B, C, h, w) or (B, M, C, h, w), resized bilinearly.
 
-    `size` is (h, w); None: the images' own. The corner pixels of a box come to lie on the corners. Without gradient.
+    `size` is (h, w); None: the images' own. The corner pixels of a box come to lie on the corners; beyond the image, its border's
+    pixels go on: pad the images and shift the boxes for anything else. Without gradient.
     """
     if boxes.ndim == 2:
         return crop(images, boxes[:, None], size)[:, 0]

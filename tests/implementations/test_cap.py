@@ -15,7 +15,7 @@ from torch import nn, tensor
 
 from implementations.ablations.cap import NoContext, UniformContext, WholeMap
 from implementations.baseline import Baseline
-from implementations.cap import CAP, GRID, LEAST, ContextAttention, PlaceAttention, integral_regions, rvlad, sampling
+from implementations.cap import CAP, GRID, LEAST, ContextAttention, PositionAttention, integral_regions, rvlad, sampling
 from implementations.common import evaluate
 from implementations.common.data import Data, Split, transform
 from implementations.common.recipes import op
@@ -60,10 +60,10 @@ def test_the_last_region_is_the_map_itself_and_a_constant_map_looks_alike_everyw
     assert torch.allclose(matrix.sum(1), torch.ones(27 * 49))
 
 
-def attention_of(own: float, other: float) -> list[list[float]]:
+def attention_of(own: float, other: float, score: float = 50.0) -> list[list[float]]:
     """Of regions 0 and 1, which count by `own` where they look, by `other` where they are looked at."""
     context = ContextAttention(1, 1)
-    for parameter, value in zip(context.parameters(), (own, other, 0.0, 50.0, 0.0), strict=True):
+    for parameter, value in zip(context.parameters(), (own, other, 0.0, score, 0.0), strict=True):
         nn.init.constant_(parameter, value)
     return context(tensor([[[0.0], [1.0]]]))[0].tolist()
 
@@ -74,6 +74,8 @@ def test_the_attention_between_two_regions_by_hand():
         assert row == pytest.approx([low / (low + high), high / (low + high)])
     for row in attention_of(50.0, 0.0):
         assert row == pytest.approx([0.5, 0.5])
+    additive = tensor([[0.0, 2.0], [1.0, 3.0]]).tanh().sigmoid().softmax(1)
+    assert torch.allclose(tensor(attention_of(1.0, 2.0, 1.0)), additive)
 
 
 def test_however_large_its_weights_a_row_stays_within_a_factor_of_e_and_like_regions_get_the_same():
@@ -87,9 +89,9 @@ def test_however_large_its_weights_a_row_stays_within_a_factor_of_e_and_like_reg
     assert torch.allclose(context(torch.randn(3, 1, 6).expand(-1, 27, -1)), torch.full((3, 27, 27), 1 / 27))
 
 
-def place_attention() -> PlaceAttention:
-    """Of 8 channels: what a place asks for is in channel 0, what it offers in channel 2."""
-    attention = PlaceAttention(8)
+def position_attention() -> PositionAttention:
+    """Of 8 channels: what a position asks for is in channel 0, what it offers in channel 2."""
+    attention = PositionAttention(8)
     for layer, weight in ((attention.query, torch.eye(8)[:1]), (attention.key, torch.eye(8)[2:3]), (attention.value, torch.eye(8))):
         layer.weight = 5 * weight  # whatever its length: it is divided by it
         if layer.bias is not None:
@@ -100,22 +102,22 @@ def place_attention() -> PlaceAttention:
 
 
 def test_the_attention_between_two_places_by_hand_and_without_gamma_it_is_the_identity():
-    places = torch.zeros(1, 2, 8)
-    places[0, 0, 0], places[0, 0, 1], places[0, 1, 2] = math.log(3), 4.0, 1.0
-    attention = place_attention()
-    assert torch.equal(attention(places), places)
+    positions = torch.zeros(1, 2, 8)
+    positions[0, 0, 0], positions[0, 0, 1], positions[0, 1, 2] = math.log(3), 4.0, 1.0
+    attention = position_attention()
+    assert torch.equal(attention(positions), positions)
     nn.init.ones_(attention.gamma)
-    assert attention(places)[0, :, 1].tolist() == pytest.approx([4 + 0.25 * 4, 0.5 * 4], abs=1e-5)
+    assert attention(positions)[0, :, 1].tolist() == pytest.approx([4 + 0.25 * 4, 0.5 * 4], abs=1e-5)
 
 
 def test_a_bias_of_the_keys_would_change_nothing():
-    attention, places = place_attention(), torch.randn(2, 9, 8)
+    attention, positions = position_attention(), torch.randn(2, 9, 8)
     nn.init.ones_(attention.gamma)
-    expected = attention(places)
+    expected = attention(positions)
     attention.key.register_forward_hook(lambda layer, inputs, output: output + 3)
-    assert torch.allclose(attention(places), expected, atol=1e-5)
+    assert torch.allclose(attention(positions), expected, atol=1e-5)
     attention.query.register_forward_hook(lambda layer, inputs, output: output + 3)
-    assert not torch.allclose(attention(places), expected, atol=1e-2)
+    assert not torch.allclose(attention(positions), expected, atol=1e-2)
 
 
 def test_each_clusters_sum_and_all_of_them_have_length_1():
@@ -139,8 +141,39 @@ def test_the_order_of_regions_counts_for_the_lstm_and_for_nothing_after_it():
     assert torch.allclose(rvlad(states, shares), rvlad(states[:, order], shares[:, order]), atol=1e-6)
 
 
+def test_each_state_is_shared_out_over_the_clusters():
+    method, states, shares = build(CAP).eval(), [], []
+    method.lstm.register_forward_hook(lambda layer, inputs, output: states.append(output[0]))
+    method.assignment.register_forward_hook(lambda layer, inputs, output: shares.append(output.softmax(2)))
+    contexts = torch.randn(2, 27, 128)
+    assert torch.allclose(method.scores(contexts), method.norm(method.classifier(rvlad(states[0], shares[0]))), atol=1e-6)
+
+
+def test_channels_are_excited_by_their_averages():
+    method, seen = build(CAP, pretrained=True).eval(), []
+    method.attention.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        method(images())
+        maps = method.backbone(images())[-1]
+        squeeze, _, excite, _ = method.excitation
+        factors = (maps.mean((2, 3)) @ squeeze.weight.T).relu() @ excite.weight.T
+        assert torch.allclose(seen[0], (maps * factors.sigmoid()[..., None, None]).flatten(2).mT, atol=1e-5)
+
+
+def test_autocast_keeps_what_tells_contexts_apart():
+    method, read = build(CAP, pretrained=True).eval(), []
+    method.lstm.register_forward_hook(lambda layer, inputs, output: read.append(inputs[0] - inputs[0].mean(1, keepdim=True)))
+    features = method.backbone(images())
+    method.backbone.forward = lambda images: features
+    method.excitation = nn.Identity()  # which runs in low precision, as it may
+    method(images())
+    with torch.autocast("cpu", torch.bfloat16):
+        method(images())
+    assert (read[1] - read[0]).norm() < 1e-3 * read[0].norm()
+
+
 def watched(method: CAP) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """All places of all regions (B, R, places, C) of four images, their means (B, R, C), their attention (B, R, R)."""
+    """All positions of all regions (B, R, positions, C) of four images, their means (B, R, C), their attention (B, R, R)."""
     compared = []
     method.context.register_forward_hook(lambda layer, inputs, output: compared.append(inputs[0]))
     _, means, attention = method.regions(images())
@@ -186,7 +219,7 @@ def test_regions_learn_by_what_they_are_and_by_who_takes_how_much_of_them():
 
 
 def test_in_training_the_scores_are_normalised_over_the_batch():
-    method, raw = build(CAP, pretrained=True).train(), []
+    method, raw = build(CAP, pretrained=True, momentum=0.1).train(), []
     method.classifier.register_forward_hook(lambda layer, inputs, output: raw.append(output))
     logits = method(images(8))
     centred = raw[0] - raw[0].mean(0)
@@ -266,7 +299,7 @@ def trainer(checkpoint: Path | None = None, **changes) -> Trainer:
 def trained(run: Trainer) -> dict[str, torch.Tensor]:
     start = vectors(run.method)
     run.fit()
-    assert run.method.attention.gamma.any()  # so that the attention between places counts
+    assert run.method.attention.gamma.any()  # so that the attention between positions counts
     assert not torch.equal(vectors(run.method), start)
     return run.method.state_dict()
 
@@ -313,20 +346,20 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path, whole):
 
 def test_a_place_counts_by_how_far_it_moves_the_score_through_all_rectangles_and_contexts():
     method = build(CAP).double().eval()
-    places = torch.randn(1, 16, 128, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    positions = torch.randn(1, 16, 128, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     attention = stochastic(1, 27, 27)
 
     @torch.no_grad()
     def score(seen: torch.Tensor) -> torch.Tensor:
         return method.scores(attention @ (method.sampling @ seen).unflatten(1, (27, 9)).mean(2)).amax(1)
 
-    method.regions = lambda seen: (places, (method.sampling @ places).unflatten(1, (27, 9)).mean(2), attention)
+    method.regions = lambda seen: (positions, (method.sampling @ positions).unflatten(1, (27, 9)).mean(2), attention)
     found = method.evidence(images(1)).flatten()
-    for place in (0, 6):
+    for position in (0, 6):
         steps = torch.zeros(128, 16, 128, dtype=torch.float64)
-        steps[torch.arange(128), place, torch.arange(128)] = 1e-4 * places[0, place]  # a channel at a time
-        gains = (score(places + steps) - score(places - steps)) / 2e-4
-        assert found[place].item() == pytest.approx(gains.abs().sum().item(), rel=1e-4)
+        steps[torch.arange(128), position, torch.arange(128)] = 1e-4 * positions[0, position]  # a channel at a time
+        gains = (score(positions + steps) - score(positions - steps)) / 2e-4
+        assert found[position].item() == pytest.approx(gains.abs().sum().item(), rel=1e-4)
 
 
 def test_attention_is_painted_on_the_rectangles_that_get_it():
@@ -342,11 +375,11 @@ def test_attention_is_painted_on_the_rectangles_that_get_it():
 
 
 def test_its_cost_is_the_backbones_and_these_products():
-    places, channels, regions = 16, 128, 27
+    positions, channels, regions = 16, 128, 27
     products = [
         2 * channels * 8,  # excitation
-        places * channels * (16 + 16 + channels) + places * places * (16 + channels),  # attention between places
-        regions * 9 * places * channels,  # sampling
+        positions * channels * (16 + 16 + channels) + positions * positions * (16 + channels),  # attention between positions
+        regions * 9 * positions * channels,  # sampling
         regions * (2 * 9 * channels * 32 + regions * 32 + regions * channels),  # context
         regions * (channels + 128) * 4 * 128,  # LSTM
         2 * regions * 128 * 32 + 128 * 32 * 4,  # clusters, classifier

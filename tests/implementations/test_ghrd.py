@@ -129,6 +129,17 @@ def test_columns_are_nodes_in_any_order_and_rows_are_their_features():
     assert not torch.allclose(module(bank.flip(1)), module(bank))
 
 
+def test_messages_and_groups_are_of_what_the_adjacency_gathers():
+    module, bank = graph()
+    given = {}
+    for name in ("message", "grouping"):
+        getattr(module, name).register_forward_hook(lambda layer, inputs, output, name=name: given.update({name: (inputs[0], output)}))
+    module(bank)
+    adjacency = normalized_adjacency(module.edges(bank).mT)
+    assert torch.allclose(given["message"][0], adjacency @ module.features(bank).mT)
+    assert torch.allclose(given["grouping"][0], adjacency @ F.leaky_relu(given["message"][1], 0.2))
+
+
 def test_the_groups_share_every_node_out():
     seen = []
     module, bank = graph(lambda groups, dim: seen.append(groups.sum(dim)) or torch.zeros_like(groups[:, 0]))
@@ -178,6 +189,8 @@ def test_a_bottlenecks_two_inner_maps_are_taken_undilated_and_what_follows_is_cu
     assert len(backbone.model.layer4) == 1
     assert [tuple(one.shape) for one in maps] == [(2, 16, 16)] * 2
     assert all(torch.equal(*pair) for pair in zip(maps, inner, strict=True))
+    pretrained = {id(parameter) for parameter in method.parameter_groups()[0]["params"]}
+    assert {id(parameter) for layer in method.layers for parameter in layer.parameters()} < pretrained  # at the backbone's rate
 
 
 def test_without_bottlenecks_both_maps_are_new_and_rectified():
@@ -188,6 +201,8 @@ def test_without_bottlenecks_both_maps_are_new_and_rectified():
     assert (first >= 0).all()
     assert (second >= 0).all()
     assert not torch.allclose(first, second)
+    new = {id(parameter) for parameter in method.parameter_groups()[1]["params"]}
+    assert {id(parameter) for layer in method.layers for parameter in layer.parameters()} < new
 
 
 # ------------------------------------------------------------------------------------------------------ training and test

@@ -10,6 +10,7 @@ from torchvision.ops import box_iou, nms
 
 from implementations.common.regions import (
     bounding_box,
+    cell_of_centre,
     crop,
     default_boxes,
     largest_component,
@@ -78,6 +79,11 @@ def test_a_crop_has_the_boxs_corner_pixels_on_its_corners_and_halves_what_lies_b
     assert torch.allclose(found[1, 0], torch.linspace(8, 16, 17), atol=1e-4)
 
 
+def test_beyond_the_image_a_crop_repeats_its_border():
+    image = torch.arange(16.0).view(1, 1, 4, 4)
+    assert crop(image, torch.tensor([[-2.0, 1.0, 2.0, 5.0]]), (4, 4))[0, 0].tolist() == [[1, 2, 3, 3], [1, 2, 3, 3], [1, 2, 3, 3], [5, 6, 7, 7]]
+
+
 def test_a_crop_has_no_gradient():
     images = torch.randn(1, 3, 8, 8, requires_grad=True)
     assert not crop(images, torch.tensor([[2, 2, 6, 6]])).requires_grad
@@ -105,6 +111,16 @@ def test_default_boxes_lie_around_each_cell_in_the_order_of_flattened_scores():
     scores = torch.zeros(2, 2, 3)
     scores[1, 0, 2] = 1
     assert boxes[scores.flatten().argmax()].tolist() == [3, 46, 7, 54]
+
+
+def test_the_last_cells_of_a_map_whose_size_was_rounded_up_lie_on_the_stride():
+    boxes = default_boxes((4, 4), (512, 512), [(64, 64)])
+    assert ((boxes[-1, :2] + boxes[-1, 2:]) / 2).tolist() == [448, 448]  # of an image of 448 px
+
+
+def test_the_cell_in_which_a_boxs_centre_lies():
+    boxes = torch.tensor([[0.0, 48, 48, 96], [0, 0, 2, 2], [94, 94, 96, 96]])
+    assert cell_of_centre(boxes, (6, 6), (96, 96)).tolist() == [1 * 6 + 4, 0, 35]
 
 
 def test_boxes_are_moved_inside_as_they_are():
