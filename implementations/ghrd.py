@@ -126,6 +126,7 @@ class GaRD(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
+            "output_stride": None,  # O the backbone's own is 16, too, and so it shares the other methods' baseline
             "images_per_class": 2,  # O 4 would leave out 2 of 10
             "width": 64,  # O half of the last map's channels
             "groups": 8,  # O
