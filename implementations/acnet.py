@@ -8,8 +8,8 @@ each times its path's. The tree is trained alone first, then everything.
 Kept, and certain (abstract, introduction, Figure 2, README of the authors' Caffe code): these modules, soft decisions, the sum
 over leaves and its log-likelihood, signed square roots of length 1, two stages.  Left out: the first's batch size, weight decay.
 Assumed, from memory of the paper: ResNet-50 without its last stage; height 3; four dilations; two transformers on left edges, one
-on right ones; GCNet's context block and average pooling in routers, max pooling in leaves; each leaf's likelihood, with weight 1;
-rates, epochs, images. Ours: widths, dilations merged by 1 × 1, a cosine and moving BatchNorms in each stage, what it looks at.
+on right ones; GCNet's context block and average pooling in routers, max pooling in leaves; each leaf's likelihood; rates, epochs,
+images. Ours: widths, dilations merged by 1 × 1, a cosine and moving BatchNorms in each stage, what it looks at.
 Where paper and code differ: the README calls the released model modified; more of it we couldn't read.
 Catalog: catalog/papers/acnet.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
@@ -133,17 +133,13 @@ class ACNet(Method):
             op("RandomHorizontalFlip"),  # O from memory
             op("Normalize", mean=MEAN, std=STD),  # O ImageNet's
         ),
-        test=(
-            op("Resize", size=512),  # O from memory
-            op("CenterCrop", size=448),  # O from memory
-            op("Normalize", mean=MEAN, std=STD),  # O ImageNet's
-        ),
+        test=(op("Resize", size=512), op("CenterCrop", size=448), op("Normalize", mean=MEAN, std=STD)),  # O as in training
     )
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
-            "lr": 6e-2,  # O features of length 1 ask for a large rate
-            "backbone_lr": 6e-3,  # O twice the baseline's, since the second stage halves it
+            "lr": 1.2e-1,  # O trials on validation
+            "backbone_lr": 6e-3,  # O trials on validation
             "schedule": Stages(warmup=0.1, first=0.2, second=0.5),  # O
             "tap": 1,  # O the last map has stride 16
             "width": 64,  # O an eighth
