@@ -107,7 +107,7 @@ class AttentionTransformer(nn.Module):
 
 
 class ACNet(Method):
-    """A backbone without the stages after the tree's, and the tree: routers and edges of each level, and the leaves."""
+    """A backbone without the stages after the tree's, and the tree: routers and edges of a level, leaves. A step is one pass."""
 
     paper = "acnet"
     claim = Claim("cub-200-2011", "top-1", 88.1)

@@ -96,7 +96,7 @@ class Settings(Recipe):
 
 
 class CAP(Method):
-    """Backbone, attention between positions, regions in context, LSTM, clusters."""
+    """Backbone, attention between positions, regions in context, LSTM, clusters. A step is one pass of the backbone."""
 
     paper = "cap"
     claim = Claim("cub-200-2011", "top-1", 91.8)  # the table names no backbone: the best of six

@@ -100,7 +100,7 @@ class Settings(Recipe):
 
 
 class GCL(Method):
-    """Backbone, CGP and scorer, CFS, and classifiers of image, single patch, and all together."""
+    """Backbone, CGP and scorer, CFS, and classifiers of image, patch, all. With 4 patches, a step and a test are two passes."""
 
     paper = "gcl"
     claim = Claim("cub-200-2011", "top-1", 88.3)

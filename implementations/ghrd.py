@@ -95,7 +95,7 @@ class Settings(Recipe):
 
 
 class GaRD(Method):
-    """Two maps, their relations, the graph of these, and a classifier."""
+    """Two maps, their relations, the graph of these, and a classifier. A step is one pass of the backbone, a test two."""
 
     paper = "ghrd"
     claim = Claim("cub-200-2011", "top-1", 89.6, backbone="resnet-50")
