@@ -9,7 +9,7 @@ Kept, and certain (abstract, introduction, Figure 2, README of the authors' Caff
 over leaves and its log-likelihood, signed square roots of length 1, two stages.  Left out: the first's batch size, weight decay.
 Assumed, from memory of the paper: ResNet-50 without its last stage; height 3; four dilations; two transformers on left edges, one
 on right ones; GCNet's context block and average pooling in routers, max pooling in leaves; each leaf's likelihood; rates, epochs,
-images. Ours: widths, dilations merged by 1 × 1, a cosine and moving BatchNorms in each stage, what it looks at.
+images. Ours: widths, dilations merged by 1 × 1, a cosine and BatchNorms that move in each stage, what it looks at.
 Where paper and code differ: the README calls the released model modified; more of it we couldn't read.
 Catalog: catalog/papers/acnet.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
@@ -133,7 +133,7 @@ class ACNet(Method):
             op("RandomHorizontalFlip"),  # O from memory
             op("Normalize", mean=MEAN, std=STD),  # O ImageNet's
         ),
-        test=(op("Resize", size=512), op("CenterCrop", size=448), op("Normalize", mean=MEAN, std=STD)),  # O as in training
+        test=(op("Resize", size=512), op("CenterCrop", size=448), op("Normalize", mean=MEAN, std=STD)),  # O from memory
     )
     demo = {
         "cnn": {

@@ -113,7 +113,7 @@ class CAL(Method):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        if recipe.output_stride is not None:  # C models/resnet.py: not dilated, as timm would be
+        if recipe.output_stride is not None:  # C models/resnet.py: not dilated; timm would dilate it
             for module in backbone.modules():
                 if isinstance(module, nn.Conv2d) and max(module.dilation) > 1:
                     module.dilation, module.padding = (1, 1), tuple(size // 2 for size in module.kernel_size)
@@ -164,7 +164,7 @@ class CAL(Method):
         features, attention, pooled = self.look(images)
         again = self.look(self.augmented(images, attention))
         effects = torch.cat([self.effect(features, attention, pooled), self.effect(*again)])
-        if torch.is_grad_enabled():
+        if self.training and torch.is_grad_enabled():
             self.seen.append((pooled.detach(), labels))
         return {
             "cross-entropy": F.cross_entropy(self.classify(pooled), labels) / 3,

@@ -6,10 +6,9 @@ fixed order, which encodes the layout, and learnt clusters sum up its states for
 
 Kept: squeeze-and-excitation (new in the code), attention between positions with spectral normalisation, 26 regions and the whole
 map, context without a residual, the sigmoid before its softmax, LSTM, clusters, both normalisations, BatchNorm on class scores.
-Left out: BGR order, the dropping of incomplete test batches, TensorFlow 1's resizing, which isn't centred, Keras's hard sigmoid
-in the LSTM and its initial weights, the keys' bias (their softmax cancels it). Both resizings of a region are one matrix here.
-Assumed: one power iteration for each step of the optimiser instead of each forward pass, so that micro-batches are one batch;
-what it looks at is gradient × feature of the predicted class's score, with the attention held fixed.
+Left out: BGR order, TensorFlow 1's resizing, hard sigmoid and initial weights, the keys' bias (their softmax cancels it).
+Assumed: one power iteration a step of the optimiser instead of one a forward pass, so that micro-batches are one batch; what it
+looks at is |gradient × feature| of the predicted class's score with the attention held fixed, and what regions attend to.
 Where paper and code differ: the released region layer mixes the images of a batch: it joins the regions along the batch axis and
 reshapes, so that most regions of a sample are its neighbours', in the test set mostly of its own class. Here they are its own.
 Catalog: catalog/papers/cap.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
@@ -31,7 +30,7 @@ from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.records import EVIDENCE
 from implementations.common.schedules import Schedule
 
-GRID, LEAST, CELL = 3, 2, 14  # C train_CAP.py: cells on the map's side, at least on a region's longer side, positions on a cell's
+GRID, LEAST, CELL = 3, 2, 14  # C train_CAP.py: cells on the map's side, the fewest on a region's longer side, positions on one's
 SQUEEZE, REDUCTION = 16, 8  # C se.py, train_CAP.py: channels to a unit of the excitation, to one of queries and keys
 UNITS, HIDDEN, CLUSTERS = 32, 128, 32  # C train_CAP.py: of the attention between regions, of the LSTM, of its states
 
@@ -82,9 +81,10 @@ class ContextAttention(nn.Module):
         self.own, self.other, self.score = nn.Linear(width, units, bias=False), nn.Linear(width, units), nn.Linear(units, 1)
 
     def forward(self, regions: Tensor) -> Tensor:
-        own, other = at_least_float32(self.own(regions)), at_least_float32(self.other(regions))
         with full_precision(regions):
-            return self.score((own[:, :, None] + other[:, None]).tanh()).squeeze(-1).sigmoid().softmax(-1)
+            regions = at_least_float32(regions)
+            joint = self.own(regions)[:, :, None] + self.other(regions)[:, None]
+            return self.score(joint.tanh()).squeeze(-1).sigmoid().softmax(-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +190,7 @@ class CAP(Method):
         with torch.enable_grad():
             contexts = (attention @ regions).detach().requires_grad_()
             (slopes,) = torch.autograd.grad(self.scores(contexts).amax(1).sum(), contexts)
-        rectangles = self.sampling.unflatten(0, (-1, self.recipe.pooled**2)).mean(1)  # (R, N): its share of every position
+        rectangles = self.sampling.unflatten(0, (-1, self.recipe.pooled**2)).mean(1)  # (R, N): a region's weight at each position
         moves = (positions * (rectangles.T @ attention.mT @ slopes)).abs().sum(2)
         maps = {EVIDENCE: moves, "attention": attention.sum(1) @ rectangles}
         return {name: values.unflatten(1, self.backbone.sizes[-1]) for name, values in maps.items()}

@@ -7,11 +7,11 @@ chooses among default patches; these are cut out of the image, resized to 224 px
 
 Kept: these parts, and four losses (classification, guided, correlation, rank).  Left out: nothing that these sources tell.
 Assumed: CGP is criss-cross attention of two rounds with shared weights, scaled by γ, 0 at first, and only the scorer sees it;
-default patches are squares around the positions of the last map, moved to lie in the image; one backbone for image and patches;
-CFS's nodes are patches, not a patch's elements; image and patch (before CFS) are classified, too. A patch's loss is not to exceed
-the image's (guided), nor that of image and patches together a patch's (correlation); the bound has no gradient. Of two patches,
-that of lower loss is to have the higher score (rank), by a margin, or all scores become equal. Boxes have no gradient, so scorer
-and CGP learn by this alone, and the backbone by it, too. Each loss weighs 1.  Where paper and code differ: no code is known.
+default patches are squares around the positions of the last map, moved to lie in the image; image and patches have one backbone;
+CFS's nodes are patches, not a patch's elements; image and patch are classified, too. A patch's loss is not to exceed the image's
+(guided), nor that of image and patches together a patch's (correlation); the bound has no gradient. Of two patches, that of lower
+loss is to have the higher score (rank), by a margin, or all scores become equal. Boxes have no gradient, so scorer and CGP learn
+by this alone, and the backbone by it, too. Each loss weighs 1. Where paper and code differ: no code is known.
 Catalog: catalog/papers/gcl.yaml.  Every number below carries its source: P = paper, O = ours.
 """
 
@@ -71,8 +71,7 @@ class CFS(nn.Module):
         with full_precision(patches):
             patches = at_least_float32(patches)
             for _ in range(self.rounds):
-                correlations = patches @ patches.mT / patches.shape[-1] ** 0.5
-                patches = patches + self.weight(correlations.softmax(-1) @ patches).relu()
+                patches = patches + self.weight((patches @ patches.mT / patches.shape[-1] ** 0.5).softmax(-1) @ patches).relu()
             return patches
 
 
@@ -187,7 +186,8 @@ class GCL(Method):
         }
 
     def evidence(self, images: Tensor) -> Tensor:
-        scores = (found := self.propose(images)[1].flatten(1)) - found.amin(1, keepdim=True)
+        scores = self.propose(images)[1].flatten(1)
+        scores = scores - scores.amin(1, keepdim=True)
         # A score stands at the centre of its patch, which near the border was moved; the best where there are several.
         cells = cell_of_centre(self.boxes, self.backbone.sizes[-1], images.shape[2:]).expand_as(scores)
         return torch.zeros_like(scores).scatter_reduce(1, cells, scores, "amax").unflatten(1, self.backbone.sizes[-1])

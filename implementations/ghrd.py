@@ -10,10 +10,9 @@ graph convolution, soft groups; batches of a few classes; smoothed labels; summe
 loss that draws features to cluster centres (off in the code), colour jitter and warps of half the images (no recipe can say
 half), the 2 × 2 pooling, BatchNorm over both GPUs, biases that it cancels, the best epoch on test.  Assumed: two new
 convolutions where there is no bottleneck; it looks where the predicted class's logit grows with a position's share in the bank.
-Where paper and code differ: the code is followed, but for two things. It draws the classes of each batch until one runs out of
-images; here each gives its next images in each round of an epoch, until it has too few left; with too few from the start, it
-repeats some. It averages the groups, each a sum over nodes, whose shares sum to 1: a multiple of the nodes' own average, so the
-grouping never gets a gradient. We don't know the paper's read-out; ours takes the maximum over groups.
+Where paper and code differ: the code is followed, but for two more things. It draws classes at random for each batch; here each
+gives its next images in each round of an epoch, until too few are left. The code averages the groups, each a sum over nodes,
+whose shares sum to 1: a multiple of the nodes' average, so the grouping never gets a gradient. Ours is their maximum.
 Catalog: catalog/papers/ghrd.yaml.  Every number below carries its source: C = official code, O = ours.
 """
 
@@ -48,8 +47,8 @@ def normalized_adjacency(edges: Tensor) -> Tensor:
         return scale[:, :, None] * weights * scale[:, None]
 
 
-def inner_layers(method: nn.Module, backbone: nn.Module, width: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """The 1 × 1 and the 3 × 3 convolution that give both maps: those of the last stage's second bottleneck, or new ones."""
+def add_inner_layers(method: nn.Module, backbone: nn.Module, width: int) -> None:
+    """Makes the last stage's second bottleneck, its end cut off, the backbone's `inner`; without one, a new one the method's."""
     from timm.models.resnet import Bottleneck  # takes seconds, which --help doesn't need
 
     *_, stage = backbone.model.children()
@@ -59,8 +58,7 @@ def inner_layers(method: nn.Module, backbone: nn.Module, width: int) -> tuple[nn
         block.conv2.dilation = block.conv2.padding = (1, 1)  # C resnet.py; timm dilates a stage that keeps its resolution
     else:
         owner, block = method, Bottleneck(backbone.channels[-1], width)
-    owner.inner = nn.Sequential(*block.children())[:7]  # which trains at the rate of what it belongs to
-    return owner.inner[:3], owner.inner[3:]
+    owner.inner = nn.Sequential(block.conv1, block.bn1, block.act1, block.conv2, block.bn2, block.act2)
 
 
 class RelationGraph(nn.Module):
@@ -121,7 +119,7 @@ class GaRD(Method):
             op("Normalize", mean=MEAN, std=STD),  # C make_dataloader.py
             op("RandomErasing", scale=(0.02, 0.4), value=(0.4914, 0.4822, 0.4465)),  # C make_dataloader.py
         ),
-        test=(op("Resize", size=(512, 512)), op("CenterCrop", size=448), op("Normalize", mean=MEAN, std=STD)),  # C as in training
+        test=(op("Resize", size=(512, 512)), op("CenterCrop", size=448), op("Normalize", mean=MEAN, std=STD)),  # C
     )
     demo = {
         "cnn": {
@@ -137,18 +135,22 @@ class GaRD(Method):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        self.layers = inner_layers(self, backbone, recipe.width)
+        add_inner_layers(self, backbone, recipe.width)
         self.gate = nn.Linear(backbone.sizes[-1][0] * backbone.sizes[-1][1], 1, bias=False)
-        self.graph = RelationGraph(self.layers[0][0].out_channels, recipe.width, recipe.groups)
+        self.graph = RelationGraph(self.layers[0].out_channels, recipe.width, recipe.groups)
         self.norm = nn.BatchNorm1d(recipe.width)
         self.norm.bias = None  # C make_model.py: fixed at 0
         self.classifier = nn.Linear(recipe.width, len(classes), bias=False)
         nn.init.normal_(self.classifier.weight, std=1e-3)  # C make_model.py
 
+    @property
+    def layers(self) -> nn.Sequential:
+        return getattr(self.backbone, "inner", None) or self.inner
+
     def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) → the two maps (B, C, N)."""
-        first = self.layers[0](self.backbone(images)[-1])
-        return first.flatten(2), self.layers[1](first).flatten(2)
+        first = self.layers[:3](self.backbone(images)[-1])
+        return first.flatten(2), self.layers[3:](first).flatten(2)
 
     def enrich(self, first: Tensor, second: Tensor) -> Tensor:
         """Both maps (B, C, N) → the first plus the gate times what its relations to the second gather."""

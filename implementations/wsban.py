@@ -7,7 +7,7 @@ centre loss draws each part's features to the centre that its class has for this
 training whole maps are dropped at random, so that no part decides alone (attention dropout). The test pass is one plain look.
 
 Kept: the maps, their pooling, both supervisions, one pass. So much is certain; the paper has no public code, and we couldn't
-read its full text.  Left out: a term that pushes different parts apart, of which one note tells and the code below has nothing.
+read its full text.  Left out: a term that pushes different parts apart, of which one note tells; WS-DAN's code lacks it.
 Assumed: all else is as in the code of its successor WS-DAN, by some of the same authors, without that paper's crops: backbone,
 features, signed square root, scale, weight of the centre loss, training. A map is a new convolution with BatchNorm and ReLU,
 where WS-DAN's are channels of a later layer; the rate of dropping is a reimplementation's, and the centre loss sees what is left,
@@ -138,7 +138,7 @@ class WSBAN(Method):
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
         pooled = self.pooled(images)
-        if torch.is_grad_enabled():
+        if self.training and torch.is_grad_enabled():
             self.seen.append((pooled.detach(), labels))
         return {
             "cross-entropy": F.cross_entropy(self.classify(pooled), labels),

@@ -22,7 +22,7 @@ class NoGraphs(GCL):
 class NoPropagation(GCL):
     """Criss-cross graph propagation made neutral: each position is scored by what its own surroundings are like.
 
-    Tells what hearing of its row and column is worth.
+    Tells what receiving from its row and column is worth.
     """
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
@@ -33,7 +33,7 @@ class NoPropagation(GCL):
 class NoStrengthening(GCL):
     """Correlation feature strengthening made neutral: patches are joined as they come out of the backbone.
 
-    Tells what hearing of the other patches is worth.
+    Tells what receiving from the other patches is worth.
     """
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:

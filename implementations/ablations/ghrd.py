@@ -17,7 +17,7 @@ class BilinearPooling(GaRD):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        numbers = self.layers[0][0].out_channels ** 2
+        numbers = self.layers[0].out_channels ** 2
         self.graph, self.norm = nn.Flatten(), nn.BatchNorm1d(numbers)
         self.norm.bias = None
         self.classifier = nn.Linear(numbers, len(classes), bias=False)

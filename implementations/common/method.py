@@ -80,7 +80,7 @@ class Method(nn.Module):
     trials may lie there, since nothing can be tried beyond."""
     test_time: ClassVar[tuple[str, ...]] = ()
     """What its test pass does beyond one look at the image, in the words of catalog.yaml's `test_time`: ("multi-crop",) where
-    answers on several crops or regions are averaged. It belongs to the protocol of each of its runs."""
+    several crops or regions are answered for and averaged, or classified together. It belongs to the protocol of each run."""
     over_batch: ClassVar[bool] = False
     """True: a sample's loss depends on its neighbours in the batch, so splitting the batch is another loss."""
     least_per_class: ClassVar[int] = 1

@@ -44,7 +44,7 @@ def bounding_box(mask: Tensor) -> Tensor:
 
 
 def default_boxes(grid: tuple[int, int], image: tuple[int, int], sizes: Sequence[tuple[float, float]]) -> Tensor:
-    """A map's (rows, columns), what (H, W) it covers, S boxes' (height, width), both in pixels → boxes (S·rows·columns, 4).
+    """A map's (rows, columns), the (H, W) that it covers, S boxes' (height, width), both in pixels → boxes (S·rows·columns, 4).
 
     The map covers its image, or, where its last cells reach beyond that, as much as its cells times its stride. Around the centre
     of each cell there is one of each size, in the order of scores (B, S, rows, columns) when they are flattened. A box near the

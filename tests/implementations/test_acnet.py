@@ -180,7 +180,7 @@ def at_odds(module: nn.Module) -> nn.Module:
 
 
 def test_a_router_decides_by_the_average_of_its_map_with_context_added():
-    router, features = at_odds(Router(1, 6, build(ACNet).recipe)), torch.randn(3, 6, 5, 5)
+    router, features = Router(1, 6, build(ACNet).recipe).eval(), torch.randn(3, 6, 5, 5)
     squeeze, norm, _, restore = router.transform
     reduced = router.reduce(features)
     share = router.attention(reduced).flatten(2).softmax(-1)
@@ -227,6 +227,7 @@ def test_paths_sum_to_one_in_low_precision_too():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         paths, leaves, _ = method.descend(images())
         answer = method(images())
+        assert method.evidence(images()).isfinite().all()
     assert paths.dtype == leaves.dtype == answer.dtype == torch.float32
     assert torch.allclose(paths.exp().sum(1), torch.ones(4), atol=1e-6)
     assert torch.allclose(answer.exp().sum(1), torch.ones(4), atol=1e-6)

@@ -113,11 +113,6 @@ def test_default_boxes_lie_around_each_cell_in_the_order_of_flattened_scores():
     assert boxes[scores.flatten().argmax()].tolist() == [3, 46, 7, 54]
 
 
-def test_the_last_cells_of_a_map_whose_size_was_rounded_up_lie_on_the_stride():
-    boxes = default_boxes((4, 4), (512, 512), [(64, 64)])
-    assert ((boxes[-1, :2] + boxes[-1, 2:]) / 2).tolist() == [448, 448]  # of an image of 448 px
-
-
 def test_the_cell_in_which_a_boxs_centre_lies():
     boxes = torch.tensor([[0.0, 48, 48, 96], [0, 0, 2, 2], [94, 94, 96, 96]])
     assert cell_of_centre(boxes, (6, 6), (96, 96)).tolist() == [1 * 6 + 4, 0, 35]
