@@ -300,7 +300,7 @@ def test_a_method_with_families_and_prepared_features_can_be_measured():
     steps_benchmark.testing(trainer)()
 
 
-@pytest.mark.parametrize(("arguments", "said"), [(["--papers", "pgm"], "--papers pgm: no implemented method; there are aftrans,"), (["--papers", "baseline"], "--papers baseline: no implemented"), (["--turns", "3"], "--turns 3: expected at least 4")])
+@pytest.mark.parametrize(("arguments", "said"), [(["--papers", "pgm"], "--papers pgm: no implemented method; there are acnet, aftrans,"), (["--papers", "baseline"], "--papers baseline: no implemented"), (["--turns", "3"], "--turns 3: expected at least 4")])
 def test_what_cant_be_measured_is_wrong_usage(arguments, said, capsys):
     assert steps_benchmark.main(arguments) == 2
     assert said in capsys.readouterr().err

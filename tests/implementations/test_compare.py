@@ -320,7 +320,7 @@ def test_a_shard_that_cant_be_meant_is_refused(shard, capsys):
 
 def test_an_unknown_paper_is_refused(capsys):
     assert command.main(["--papers", "pgm"]) == 2
-    assert "no implementation of 'pgm'; there are aftrans, api-net" in capsys.readouterr().err
+    assert "no implementation of 'pgm'; there are acnet, aftrans, api-net" in capsys.readouterr().err
 
 
 def test_runs_are_made_once_each_and_found_again_when_the_command_goes_on(tmp_path, drawn, monkeypatch, capsys):

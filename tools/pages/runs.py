@@ -383,7 +383,7 @@ def plot(catalog: Catalog, runs: Runs, budget: Budget) -> Plot | None:
 
 LETTER, LINE = 8.4, 13
 """Of a label's 12 px letters: how wide one is on the average, in a wide font, and how high they are."""
-BESIDE = ((9, -6, "start"), (-9, -6, "end"), (9, 16, "start"), (-9, 16, "end"))
+BESIDE = tuple((across, down, "start" if across > 0 else "end") for down in (-6, 16, -19, 29, -32, 42) for across in (9, -9))
 """Where a point's label may stand, the best place first: to the right, x and y from the point, and its anchor."""
 
 
@@ -392,8 +392,8 @@ def _place_labels(points: list[dict[str, Any]], frame: Plot) -> None:
     bars = [(point["x"] - 6, point["high"], point["x"] + 6, point["low"]) for point in points]
     taken: list[Box] = []
     for point, own in zip(points, bars, strict=True):
-        others = [*taken, *(bar for bar in bars if bar is not own)]
-        best = min(BESIDE, key=lambda place: _hidden(label_box(point, place), others, frame))
+        others = [bar for bar in bars if bar is not own]
+        best = min(BESIDE, key=lambda place: _hidden(label_box(point, place), taken, others, frame) + abs(place[1]) // LINE)
         taken.append(label_box(point, best))
         point["label"] = {"x": point["x"] + best[0], "y": point["y"] + best[1], "anchor": best[2]}
 
@@ -409,9 +409,12 @@ def label_box(point: dict[str, Any], place: tuple[float, float, str]) -> Box:
     return start, point["y"] + down - LINE, start + LETTER * len(point["name"]), point["y"] + down
 
 
-def _hidden(box: Box, others: list[Box], frame: Plot) -> int:
-    """How many boxes a label would lie on, and a great many if it left the frame."""
+def _hidden(box: Box, names: list[Box], bars: list[Box], frame: Plot) -> int:
+    """How many bars a label would lie on; a name counts for ten, and leaving the frame for a thousand."""
     left, top, right, bottom = box
     outside = left < frame.left or right > frame.width
-    over = sum(left < other[2] and other[0] < right and top < other[3] and other[1] < bottom for other in others)
-    return over + 1000 * outside
+    on_names, on_bars = (
+        sum(left < other[2] and other[0] < right and top < other[3] and other[1] < bottom for other in others)
+        for others in (names, bars)
+    )
+    return on_bars + 10 * on_names + 1000 * outside
