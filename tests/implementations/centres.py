@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from implementations.cal import CAL, attended, crop_box
 from implementations.common.data import Data, Split
@@ -17,20 +17,9 @@ from implementations.common.regions import crop
 from implementations.common.schedules import Schedule
 from implementations.common.train import Settings, Trainer
 from implementations.wsban import WSBAN
-from tests.implementations.tiny import FOUR, build
+from tests.implementations.tiny import FOUR, AtRest, build
 
 PER_EPOCH, EPOCHS = 2, 2
-
-
-class AtRest(Method):
-    """BatchNorm as pretrained, so that halves of a batch give what the whole one gives."""
-
-    def train(self, mode=True):
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
 
 
 class StillCAL(AtRest, CAL):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from implementations.baseline import Baseline
 from implementations.common import evaluate
@@ -15,7 +14,7 @@ from implementations.common.data import Data, Split
 from implementations.common.recipes import op
 from implementations.common.schedules import Schedule
 from implementations.common.train import Settings, Trainer
-from tests.implementations.tiny import FOUR, build
+from tests.implementations.tiny import FOUR, AtRest, build
 
 STEPS = 15
 SGD = {"optimizer": "SGD", "optimizer_options": {"momentum": 0.9}, "lr": 1e-2, "backbone_lr": 1e-2, "weight_decay": 0.0}
@@ -28,15 +27,8 @@ CASES = {
 }
 
 
-class Frozen(Baseline):
+class Frozen(AtRest, Baseline):
     """The baseline, its BatchNorm as pretrained, in any precision."""
-
-    def train(self, mode=True):
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
 
     def pooled(self, images):
         return super().pooled(images.to(self.classifier.weight.dtype))

@@ -19,9 +19,9 @@ from implementations.cap import CAP, GRID, LEAST, ContextAttention, PositionAtte
 from implementations.common import evaluate
 from implementations.common.data import Data, Split, transform
 from implementations.common.recipes import op
-from implementations.common.train import BATCH_NORM, Settings, Trainer
+from implementations.common.train import Settings, Trainer
 from tests.implementations.launch import launch
-from tests.implementations.tiny import FOUR, build, images, labels, reached, stochastic
+from tests.implementations.tiny import FOUR, AtRest, build, images, labels, reached, stochastic
 
 REGIONS = integral_regions(GRID, LEAST)
 
@@ -228,15 +228,8 @@ def test_in_training_the_scores_are_normalised_over_the_batch():
     assert torch.allclose(method.norm.running_mean, 0.1 * raw[0].mean(0), atol=1e-6)
 
 
-class Still(CAP):
+class Still(AtRest, CAP):
     """CAP whose BatchNorm stands still, in any precision: what the rest of it does is the same in training and testing."""
-
-    def train(self, mode=True):
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, BATCH_NORM):
-                module.eval()
-        return self
 
     def regions(self, images):
         return super().regions(images.to(self.classifier.weight.dtype))

@@ -11,6 +11,7 @@ import torch
 from implementations.common import backbones
 from implementations.common.method import Classes, Method
 from implementations.common.recipes import resolve
+from implementations.common.train import BATCH_NORM
 from implementations.common.weights import Source
 
 WIDTH, DEPTH = (backbones.OWN["finch_vit"][1][name] for name in ("embed_dim", "depth"))
@@ -24,6 +25,17 @@ def build(method: type[Method], *, side: int = 64, backbone: str | None = None, 
     recipe = dataclasses.replace(resolve(method.recipe, method.demo[family]), **{"input_size": side} | ({"backbone": backbone} if backbone else {}) | changes)
     torch.manual_seed(0)
     return method.from_recipe(recipe, classes, Source(random=not pretrained))[0]
+
+
+class AtRest(Method):
+    """To be put before a method: its BatchNorm stays as pretrained, so that halves of a batch give what the whole one gives."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, BATCH_NORM):
+                module.eval()
+        return self
 
 
 def stochastic(*shape: int, sharp: float = 1.0) -> torch.Tensor:
