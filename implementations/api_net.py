@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms
 from implementations.common.recipes import MEAN, STD, Recipe, op
+from implementations.common.sampling import random_classes
 from implementations.common.schedules import Cosine
 
 
@@ -152,22 +153,9 @@ class APINet(Method):
 
     def batches(self, labels: list[int], size: int, rng: random.Random) -> list[list[int]]:
         """Classes drawn for each batch, then the next images of each class's shuffled queue."""
-        classes = min(self.recipe.classes_per_batch, len(set(labels)))
-        each = size // self.recipe.classes_per_batch
-        of_class: dict[int, list[int]] = {}
-        for index, label in enumerate(labels):
-            of_class.setdefault(label, []).append(index)
-        queues: dict[int, list[int]] = {label: [] for label in of_class}
-        batches = []
-        for _ in range(max(1, (len(labels) - 1) // size)):  # C datasets.py: while count + size < N
-            batch: list[int] = []
-            for label in rng.sample(sorted(of_class), classes):
-                if len(queues[label]) < each:
-                    queues[label] = rng.sample(of_class[label], len(of_class[label]))
-                batch += queues[label][:each]
-                queues[label] = queues[label][each:]
-            batches.append(batch)
-        return batches
+        classes = self.recipe.classes_per_batch
+        count = max(1, (len(labels) - 1) // size)  # C datasets.py: while count + size < N
+        return random_classes(labels, classes, size // classes, count, rng, fill=False)
 
     def phase(self, epoch: int, epochs: int) -> str:
         frozen = epoch < round(self.recipe.frozen * epochs)

@@ -29,6 +29,7 @@ from implementations.common.bilinear import signed_sqrt
 from implementations.common.cli import run
 from implementations.common.method import Claim, Classes, Method, Terms, at_least_float32, full_precision
 from implementations.common.recipes import MEAN, STD, Recipe, op
+from implementations.common.sampling import rounds_of_classes
 from implementations.common.schedules import MultiStep
 
 
@@ -181,19 +182,7 @@ class GaRD(Method):
 
     def batches(self, labels: list[int], size: int, rng: random.Random) -> list[list[int]]:
         """Round by round, the next images of each class, with the classes in random order; what fills no batch is left out."""
-        each = min(self.recipe.images_per_class, size)
-        size = each * min(size // each, len(set(labels)))
-        of_class, rounds, batches = {}, {}, []
-        for index, label in enumerate(labels):
-            of_class.setdefault(label, []).append(index)
-        for found in of_class.values():
-            order = rng.sample(found, len(found)) + rng.choices(found, k=max(0, each - len(found)))
-            for start in range(0, len(order) - each + 1, each):
-                rounds.setdefault(start, []).append(order[start : start + each])
-        for groups in rounds.values():
-            order = [index for group in rng.sample(groups, len(groups)) for index in group]
-            batches += [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
-        return batches
+        return rounds_of_classes(labels, self.recipe.images_per_class, size, rng)
 
 
 if __name__ == "__main__":

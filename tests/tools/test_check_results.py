@@ -116,7 +116,7 @@ CODE = {
         ((f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))"), ["harness.exact.predictions[0]"]),
     ],
     "batches, transforms, and drawn images": [
-        ((API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]"), ["fingerprint.exact.batches"]),
+        ((f"{COMMON}/sampling.py", "rng.sample(sorted(of_class), min(classes, len(of_class)))", "sorted(of_class)[:classes]"), ["fingerprint.exact.batches"]),
         ((f"{COMMON}/data.py", 'seed_torch(self.seed, "sample", epoch, index)', 'seed_torch(self.seed, "sample", epoch, index + 1)'), ["fingerprint.exact.transforms[0]"]),
         ((f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)"), ["harness.exact.drawn.test"]),
     ],
