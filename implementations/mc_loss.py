@@ -9,7 +9,7 @@ Kept: groups in the order of the channels, of two sizes where they don't divide;
 max over a group, then average pooling and no classifier; softmax over places; a classifier of two layers on max-pooled channels.
 Left out: the code's last epoch at the first one's rate, its best epoch on test, BatchNorm over each of two GPUs' half of a batch.
 Assumed: 0.6 of a group are kept, rounded, which gives the code's 2 of 3, 6 of 10 and 7 of 11. A map that the network doesn't
-rectify goes through a ReLU. What it looks at is the largest of the predicted class's channels ("maxima": where the logit is from).
+rectify goes through a ReLU. It looks at the largest of the predicted class's channels ("maxima": where the logit comes from).
 Where paper and code differ: we couldn't read the paper, and follow the code of the ResNet-50 run, whose log comes to 87.26. By
 its issues, the paper has other weights, and subtracts h where the code adds 1 − h/ξ: a constant and a factor apart. With groups
 of two sizes, the code adds up the means over either's classes.  A step is one pass; the loss works on its last map alone.
@@ -65,8 +65,7 @@ def discriminality(features: Tensor, labels: Tensor, classes: int, kept: Tensor)
 def diversity(features: Tensor, classes: int) -> Tensor:
     """Map (B, C, h, w) → 1 − h/ξ, averaged over images and classes: from 0 to 1 − 1/ξ. Groups of two sizes: the sum of both's.
 
-    h sums up over places the largest of a class's ξ channels after their softmax over places: ξ where these distributions don't
-    overlap, 1 where they are the same.
+    h sums up over places the largest of a class's ξ channels, after a softmax of each over places: ξ if disjoint, 1 if the same.
     """
     by_place = groups(at_least_float32(features).flatten(2).softmax(2), classes)
     return sum(1 - group.amax(2).sum(2).mean() / group.shape[2] for group in by_place)
@@ -85,8 +84,9 @@ class MCLoss(nn.Module):
         if channels < 2 * classes:
             known = " or ".join(f"{name} ({n})" for name, n in (("resnet18", 512), ("resnet50", 2048)) if n >= 2 * classes)
             raise ValueError(
-                f"MC-Loss needs at least 2 channels a class: {2 * classes} for {classes} classes, not {channels}. Take a backbone with "
-                f"as many{known and f', such as {known}'}, or a 1 × 1 convolution to {3 * classes} (recipe: channels={3 * classes})"
+                f"MC-Loss needs at least 2 channels a class: {2 * classes} for {classes} classes; there are {channels}. Take a "
+                f"backbone with as many{known and f', such as {known}'}, or bring its map to {3 * classes} channels by a 1 × 1 "
+                f"convolution with BatchNorm and ReLU (in MCLossNet's recipe: channels={3 * classes})"
             )
         if not 0 < keep <= 1:
             raise ValueError(f"keep is the share of a class's channels that stay, more than 0 and at most 1, not {keep}")
@@ -188,11 +188,10 @@ class MCLossNet(Method):
         return self.evidence_maps(images)[EVIDENCE]
 
     def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
-        features = self.features(images).detach().requires_grad_()
+        features = self.features(images).detach()
         with torch.enable_grad():
-            score, predicted = self.classify(features).max(1)
-            (slopes,) = torch.autograd.grad(score.sum(), features)
-        features = features.detach()
+            score, predicted = self.classify(moved := features.clone().requires_grad_()).max(1)
+            (slopes,) = torch.autograd.grad(score.sum(), moved)
         own = group_max(features, len(self.classes)).take_along_dim(predicted[:, None, None, None], 1)[:, 0]
         return {EVIDENCE: own, "maxima": (features * slopes).sum(1).relu()}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from torch import Tensor, nn
 
 from implementations.common.method import Classes, Terms
@@ -19,35 +21,32 @@ class CrossEntropyAlone(MCLossNet):
 
 
 class NoDiscriminality(MCLossNet):
-    """The channels of a group are asked to look at different places, but not to recognise its class.
+    """Discriminality made neutral: the channels of a group look at different places, but needn't recognise its class.
 
-    Tells what the discriminality term is worth.
+    Tells what it is worth that channels belong to classes.
     """
 
     def losses(self, images: Tensor, labels: Tensor, kept: Tensor | None = None) -> Terms:
         terms = super().losses(images, labels, kept)
-        del terms["discriminality"]
-        return terms
+        return {name: term for name, term in terms.items() if name != "discriminality"}
 
 
 class NoDiversity(MCLossNet):
-    """The channels of a group are asked to recognise its class, wherever they look.
+    """Diversity made neutral: the channels of a group recognise its class, wherever they look.
 
-    Tells what the diversity term is worth.
+    Tells what it is worth that they look at different places.
     """
 
     def losses(self, images: Tensor, labels: Tensor, kept: Tensor | None = None) -> Terms:
         terms = super().losses(images, labels, kept)
-        del terms["diversity"]
-        return terms
+        return {name: term for name, term in terms.items() if name != "diversity"}
 
 
 class NoMask(MCLossNet):
     """The mask made neutral: no channel is ever switched off.
 
-    Tells what it is worth that every part of a group has to do.
+    Tells what it is worth that a group has to do without some of its channels.
     """
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
-        super().__init__(classes, backbone, recipe)
-        self.mutual_channel.drop = 0.0
+        super().__init__(classes, backbone, dataclasses.replace(recipe, keep=1.0))
