@@ -11,8 +11,8 @@ Left out: the code's last epoch at the first one's rate, its best epoch on test,
 Assumed: 0.6 of a group are kept, rounded, which gives the code's 2 of 3, 6 of 10 and 7 of 11. A map that the network doesn't
 rectify goes through a ReLU. It looks at the largest of the predicted class's channels ("maxima": where the logit comes from).
 Where paper and code differ: we couldn't read the paper, and follow the code of the ResNet-50 run, whose log comes to 87.26. By
-its issues, the paper has other weights, and subtracts h where the code adds 1 − h/ξ: a constant and a factor apart. With groups
-of two sizes, the code adds up the means over either's classes.  A step is one pass; the loss works on its last map alone.
+its issues, the paper has other weights, and subtracts h (see `diversity`) where the code adds 1 − h/ξ: a constant and a factor
+apart. With groups of two sizes, the code adds up the means over either's classes.  A step is one pass over the batch.
 Catalog: catalog/papers/mc-loss.yaml.  Every number below carries its source: C = official code, O = ours.
 """
 

@@ -342,7 +342,7 @@ def test_the_lines_of_the_site_are_the_methods_loss():
     assert torch.isclose(names["loss"], sum(method.losses(images(), labels()).values()))
 
 
-def test_the_papers_network_gets_the_codes_groups_and_weights():
+def test_the_papers_recipe_has_the_codes_weights_on_the_backbones_own_channels_and_a_cosine_by_epoch():
     recipe = MCLossNet.recipe
     assert recipe.channels is None
     assert recipe.beta == pytest.approx(10 * recipe.alpha)
