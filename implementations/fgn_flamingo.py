@@ -1,10 +1,11 @@
-"""FGN: one slice of the embedding for each level of labels, so that coarse labels don't harm fine features (Chang et al., CVPR 2021).
+"""FGN: a slice of the embedding for each level of labels, so that coarse ones don't harm fine features (Chang et al., CVPR 2021).
 
-What one person calls a flamingo is a bird to another, so the paper asks for an answer at each level of a hierarchy: order, family,
-species. Trained together, coarse labels harm the features of the species, which then leave out what tells sisters apart, while
-fine features help to tell orders. So the embedding is cut into equal slices, one a level. A head reads its own slice and those of
-all finer levels, but its gradient stops before these: fine features serve coarse answers, and no coarse loss shapes them. At test
-time each head answers for its level; nothing forces the answers to be of one branch. `forward` gives the finest level's logits.
+What one person calls a flamingo is a bird to another, so the paper asks for an answer at each level of a hierarchy: order,
+family, species. In features that all levels share, coarse labels harm the species, since they reward what sisters have in common,
+while fine features help to tell orders. So the embedding is cut into equal slices, one a level. A head reads its own slice and
+those of all finer levels, but its gradient stops before these: fine features serve coarse answers, and a coarse loss doesn't
+shape them, but for the backbone below. At test time each head answers for its level, and nothing forces the answers to be of one
+branch of the hierarchy; `forward` gives the finest level's logits.
 
 Kept: global max pooling, the embedding between two BatchNorms, equal slices, the stops, one linear head a level, the sum of the
 levels' cross-entropies with equal weights, rates and schedule. A batch that isn't full is left out of training.  Left out: the

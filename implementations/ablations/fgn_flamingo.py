@@ -13,7 +13,7 @@ from implementations.fgn_flamingo import FGN, LevelHeads, Settings
 
 
 class FlatHead(FGN):
-    """The hierarchy made neutral: one head on the whole embedding, trained by the finest labels; coarse answers follow from its own.
+    """The hierarchy made neutral: one head on the whole embedding and fine labels alone, whose answers imply the coarse ones.
 
     Tells what coarse labels are worth, and whether they harm the finest level.
     """

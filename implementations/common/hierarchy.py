@@ -125,6 +125,6 @@ class _Hierarchy:
             if len({coarser[at] for at, parent in enumerate(finer) if parent == number}) > 1:
                 self.wrong(
                     key,
-                    f"{key.value!r} of {level!r} lies in several of {before!r}: levels go from coarse to fine, and a class lies in"
-                    " one of the level before",
+                    f"{key.value!r} of {level!r} lies in several of {before!r}: levels go from coarse to fine, and a class lies"
+                    " in one of the level before",
                 )

@@ -53,8 +53,8 @@ class Classes:
         for (before, coarser), (level, finer) in itertools.pairwise(self.coarse.items()):
             if len(set(zip(coarser, finer, strict=True))) > len(set(finer)):
                 raise ValueError(
-                    f"a class of {level!r} lies in several of {before!r}: expected levels from coarse to fine, each class in one of"
-                    " the level before"
+                    f"a class of {level!r} lies in several of {before!r}: expected levels from coarse to fine, each class in one"
+                    " of the level before"
                 )
 
     def __len__(self) -> int:
