@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 
@@ -150,8 +151,8 @@ def test_classes_without_a_coarser_level_are_refused_with_the_lines_that_would_g
         FGN.build(4, "finch_resnet", input_size=64)
     assert "classes.yaml beside train/" in str(raised.value)
     assert "\nfamily:\n  finches: [house finch, purple finch]\n  tits: [blue tit, great tit]\n" in str(raised.value)
-    (code,) = re.findall(r"Classes\(\(.*", str(raised.value))
-    assert FGN.build(eval(code), "finch_resnet", input_size=64).parents.tolist() == [[0, 0, 1]]
+    (names, coarse) = map(ast.literal_eval, re.search(r"Classes\((\(.*?\)), (\{.*\})\)$", str(raised.value)).groups())
+    assert FGN.build(Classes(names, coarse), "finch_resnet", input_size=64).parents.tolist() == [[0, 0, 1]]
 
 
 def test_a_checkpoint_brings_its_hierarchy_along(tmp_path):

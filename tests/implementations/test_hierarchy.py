@@ -106,6 +106,15 @@ def test_levels_in_the_wrong_order_and_branches_that_cross_are_told(told):
     assert told(GOOD.replace("songbirds: [blue tit,", "songbirds: [").replace("[rook]", "[rook, blue tit]", 1))[0].startswith("5: 'tits' of 'family'")
 
 
+def test_each_level_is_held_against_the_one_before_it(told):
+    deep = "wings:\n  short: [rook, blue tit]\n  long: [house finch, purple finch, great tit]\n"
+    assert [line.partition(":")[2][:47] for line in told(GOOD + deep)] == [
+        " 'short' of 'wings' lies in several of 'family':",
+        " 'long' of 'wings' lies in several of 'family': ",
+    ]
+    assert len(told(GOOD + deep.replace("rook, ", "").replace("great tit", "great tit, rook"))) == 1
+
+
 def test_many_missing_classes_are_counted(told):
     names = tuple(f"bird {number}" for number in range(12))
     assert told("family: {a: [bird 0], b: [bird 1]}", names) == [
@@ -155,5 +164,5 @@ def test_in_code_levels_have_a_coarse_class_of_every_class_and_go_from_coarse_to
     Classes(tuple("abc"), {"order": (0, 0, 1), "family": (0, 1, 2)})
     with pytest.raises(ValueError, match=r"^'family' has the coarse class of 2 classes, expected of all 3$"):
         Classes(tuple("abc"), {"family": (0, 0)})
-    with pytest.raises(ValueError, match="^a class of 'order' lies in several of 'family': expected levels from coarse to fine"):
+    with pytest.raises(ValueError, match=r"^a class of 'order' lies in several of 'family': expected levels from coarse to fine"):
         Classes(tuple("abc"), {"family": (0, 1, 2), "order": (0, 0, 1)})
