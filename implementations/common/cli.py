@@ -87,7 +87,10 @@ def _what(whole: argparse.ArgumentParser) -> None:
         help="finches: Finch's own birds, drawn here; folder: your images, with --data",
     )
     group.add_argument(
-        "--data", type=Path, metavar="DIR", help="holds train/CLASS/…, test/CLASS/… and, if there is one, val/CLASS/…"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="holds train/CLASS/…, test/CLASS/… and, if there are any, val/CLASS/… and coarser labels in classes.yaml",
     )
     group.add_argument(
         "--profile", choices=("demo", "paper"), default="demo", help="demo: small and quick; paper: the paper's own recipe"

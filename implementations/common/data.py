@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from implementations.common import finches
+from implementations.common import finches, hierarchy
 from implementations.common.errors import Fault, Usage
 from implementations.common.method import Classes
 from implementations.common.randomness import derive, seed_torch
@@ -39,7 +39,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset: classes, splits, and a fingerprint of what the images are."""
+    """A dataset: classes, splits, and a fingerprint of what the images and their coarse labels are."""
 
     name: str
     classes: Classes
@@ -85,11 +85,13 @@ def finches_split(spec: finches.Spec, images: finches.Images) -> Split:
 def folder(root: Path, share: float = 0.1) -> Data:
     """A folder with train/<class>/ and test/<class>/; validation from val/<class>/, else a stratified share of train.
 
+    A classes.yaml beside them gives coarse labels (hierarchy.py has its form).
     Raises Usage where there is no such folder, Fault where its content can't be used.
     """
     if not root.is_dir():
         raise Usage(f"{root}: no such folder; expected one that holds train/<class>/… and test/<class>/…")
     names = _classes_of(root / "train")
+    coarse = hierarchy.read(root / hierarchy.FILE, names) if (root / hierarchy.FILE).exists() else {}
     train, test = _files(root / "train", names), _files(root / "test", names)
     if (root / "val").is_dir():
         validation = _files(root / "val", names)
@@ -99,9 +101,9 @@ def folder(root: Path, share: float = 0.1) -> Data:
     listing = "\n".join(
         f"{path.relative_to(root)} {path.stat().st_size}" for files in (train, validation, test) for path, _ in files
     )
-    return Data(
-        root.resolve().name, Classes(tuple(names)), *splits, hashlib.blake2b(listing.encode(), digest_size=16).hexdigest()
-    )
+    listing += "".join(f"\n{level}: {parents}" for level, parents in coarse.items())
+    digest = hashlib.blake2b(listing.encode(), digest_size=16).hexdigest()
+    return Data(root.resolve().name, Classes(tuple(names), coarse), *splits, digest)
 
 
 def _classes_of(folder: Path) -> list[str]:

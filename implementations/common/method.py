@@ -13,6 +13,7 @@ round. A buffer that changes without looking at the batch, such as spectral norm
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -37,10 +38,24 @@ Update = Callable[[Callable[[Tensor, Tensor], Terms], Tensor, Tensor], Terms]
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of a dataset: their names, and per coarser level (order, family, …) the coarse class of each."""
+    """The classes of a dataset: their names, and per coarser level (order, family, …) the coarse class of each.
+
+    Levels go from coarse to fine, and each class of one lies in one class of the level before. Raises ValueError for others.
+    """
 
     names: tuple[str, ...]
     coarse: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for level, parents in self.coarse.items():
+            if len(parents) != len(self.names):
+                raise ValueError(f"{level!r} has the coarse class of {len(parents)} classes, expected of all {len(self.names)}")
+        for (before, coarser), (level, finer) in itertools.pairwise(self.coarse.items()):
+            if len(set(zip(coarser, finer, strict=True))) > len(set(finer)):
+                raise ValueError(
+                    f"a class of {level!r} lies in several of {before!r}: expected levels from coarse to fine, each class in one"
+                    " of the level before"
+                )
 
     def __len__(self) -> int:
         return len(self.names)

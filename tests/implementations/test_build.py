@@ -18,6 +18,7 @@ from implementations.common.recipes import op
 from implementations.common.schedules import Cosine
 from implementations.common.weights import SHIPPED, Missing
 from implementations.dcal import DCAL
+from implementations.fgn_flamingo import FGN
 from implementations.pmg import PMG
 from implementations.transfg import TransFG
 from tests.implementations.test_methods import PAPERS, cases, method_of
@@ -40,10 +41,15 @@ def settings(kind: type[Method], backbone: str) -> dict:
     return OWN_STRIDE.get(backbone, {}) if kind is TransFG else {}
 
 
+def so_many(kind: type[Method], count: int) -> int | Classes:
+    """Their number; FGN has to know families, too."""
+    return Classes(tuple(map(str, range(count))), {"family": tuple(number // 2 for number in range(count))}) if kind is FGN else count
+
+
 @pytest.mark.parametrize(("paper", "backbone"), cases())
 def test_every_method_is_a_module_with_forward_losses_and_gradients_at_any_size(paper, backbone):
     kind = method_of(paper)
-    model = kind.build(classes=5, backbone=backbone, input_size=64, **settings(kind, backbone))
+    model = kind.build(classes=so_many(kind, 5), backbone=backbone, input_size=64, **settings(kind, backbone))
     assert model.training
     assert (model.recipe.backbone, model.recipe.input_size, len(model.classes)) == (backbone, 64, 5)
     assert model.recipe.lr == kind.recipe.lr
@@ -58,7 +64,7 @@ def test_every_method_is_a_module_with_forward_losses_and_gradients_at_any_size(
 def test_without_a_backbone_it_is_the_papers_at_the_papers_size(paper):
     kind = method_of(paper)
     with torch.device("meta"):  # sizes alone, no memory
-        model = kind.build(200)
+        model = kind.build(so_many(kind, 200))
     assert model.recipe == kind.recipe
     assert model.backbone.name == kind.recipe.backbone
     assert model.backbone.input_size == kind.recipe.input_size
