@@ -1,22 +1,21 @@
-"""MAMC, a reconstruction in part: attentions that are compared across images (Sun et al., ECCV 2018).
+"""MAMC, a reconstruction in part: attention features that are compared across images (Sun et al., ECCV 2018).
 
-Attention methods look at each part of each image by itself. Here one squeeze and several excitations (OSME) weigh the channels of
-the last map in P ways, and a fully connected layer turns each of the P maps into an attention feature. In a batch of pairs of one
-class, the constraint (MAMC) relates these features: nearest to one is the same attention of the same class, less near is what
-shares only the attention or only the class, and furthest what shares neither. That is three N-pair losses. The test pass is one
-look, and a linear classifier of the sum of the image's attention features.
+Attention methods look at each part of each image by itself. Here one squeeze and several excitations (OSME) weigh the last map's
+channels in P ways, and a fully connected layer for each makes P attention features. A batch holds pairs of images of one class.
+The constraint (MAMC) relates all features in it by three N-pair losses: the same attention of the same class is to be nearest,
+what shares only the attention or only the class less near, and what shares neither furthest. In testing their sum is classified.
 
-No code by the authors is public, and we couldn't read the full text. Certain, by public reading notes and by the two public
-repositories below, are: the four sets, which positives meet which negatives, inner products that are not normalised, 1/N for N
-pairs, the sum of cross-entropy and λ times three losses, two attentions, and the excitations' layers.
-Kept: all of this, and a layer on the whole map.  Left out: what Hawkeye, a library, adds (smoothed labels, its augmentation).
-Assumed: it is the last block's output that is excited, and the sum of the features that is classified, both as in Hawkeye; maps
-over the root of their number of positions before the layer that sees a whole one, so that rates for a pooled map suit it; the
-baseline's optimiser, epochs and images. An epoch shows as many images as there are; a class needs two. What it looks at is how
-much each position adds to the predicted class's logit, which is linear in the excited maps. Each attention's part is an evidence map, too.
-Where paper and code differ: there is no official code. Hawkeye and npairs_loss_MAMC count a feature among its own positives and
-average over all 2NP features, so that their λ weighs 1/2P of ours; Hawkeye also compares features of length 1.
-A step is one pass of the backbone; python -m benchmarks.steps times it.
+No code by the authors is public, and we couldn't read the full text. Certain, by public reading notes and two repositories
+(Hawkeye, npairs_loss_MAMC): the four sets, what is compared with what, cross-entropy plus λ times three losses, two attentions.
+By the notes alone: a feature isn't its own positive, its length counts, and sums are divided by the number of pairs.
+Kept: all of this, and a layer that sees the whole map.  Left out: what Hawkeye adds (smoothed labels, its augmentation).
+Assumed, as in Hawkeye: the last block's output is excited, by layers of its sizes; the sum of the features is classified; λ; a
+batch draws its classes anew, a class's images come in turn, an epoch shows as many images as there are. A class needs two images.
+By us: the map is divided by the root of its number of positions, so that rates for a pooled map suit the layer that sees a whole
+one; the baseline's optimiser, epochs and images. What the network looks at is how much each position adds to the predicted
+class's logit, which is linear in the excited maps; each attention's part is an evidence map, too.
+Where paper and code differ: there is no official code. Both repositories count a feature among its own positives and average over
+all 2NP features, so that their λ weighs 1/2P of ours; Hawkeye compares features of length 1. A step is one pass of the backbone.
 Catalog: catalog/papers/mamc.yaml.  Every number below carries its source: P = paper, as notes quote it, O = ours.
 """
 
@@ -38,37 +37,31 @@ from implementations.common.schedules import Cosine
 
 
 def four_sets(labels: Tensor, attentions: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Labels (B,) → for each of the B·P features, image by image, which of all are in its sets: four masks (B·P, B·P).
+    """Labels (B,) → which of the B·P features, image by image, are in the four sets of each one: masks (B·P, B·P).
 
-    Same attention and class, but not the feature itself; same attention, different class; different attention, same class;
-    different both.
+    In order: same attention, same class, without the feature itself; same, different; different, same; different, different.
     """
     of_class = labels.repeat_interleave(attentions)
     of_attention = torch.arange(attentions, device=labels.device).repeat(len(labels))
     same_class, same_attention = of_class[:, None] == of_class, of_attention[:, None] == of_attention
-    itself = torch.eye(len(of_class), dtype=torch.bool, device=labels.device)
-    return (
-        same_attention & same_class & ~itself,
-        same_attention & ~same_class,
-        ~same_attention & same_class,
-        ~same_attention & ~same_class,
-    )
+    both = same_attention & same_class & ~torch.eye(len(of_class), dtype=torch.bool, device=labels.device)
+    return both, same_attention & ~same_class, ~same_attention & same_class, ~(same_attention | same_class)
 
 
 def n_pair(products: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-    """Inner products of M features (M, M), masks (M, M) → the sum, over features f and each one's positives f⁺, of
-    log(1 + Σ exp(f·f⁻ − f·f⁺)) over its negatives f⁻; 0 for a feature without negatives.
-    """
+    """Products (M, M), masks (M, M) → Σ log(1 + Σ exp(f·f⁻ − f·f⁺)) over all f and their positives f⁺, with f's negatives f⁻."""
     others = products.masked_fill(~negatives, -torch.inf).logsumexp(1, keepdim=True)
     return (F.softplus(others - products) * positives).sum()  # log(1 + eˣ)
 
 
 def constraint(features: Tensor, labels: Tensor) -> Terms:
-    """P features of each image (B, P, D), of any length, and labels (B,) → the three losses, in float32 or better.
+    """Each image's P attention features (B, P, D), labels (B,) → the three losses, to be weighted, in float32 or better.
 
     Each is a sum over all features, divided by the number of pairs B / 2. The paper has two images of each class; more are
-    compared alike.
+    compared alike. Raises ValueError for other shapes.
     """
+    if features.ndim != 3 or labels.shape != features.shape[:1]:
+        raise ValueError(f"found features {tuple(features.shape)}, labels {tuple(labels.shape)}: expected (B, P, D) and (B,)")
     with full_precision(features):
         every = at_least_float32(features).flatten(0, 1)
         products, pairs = every @ every.mT, len(labels) / 2
@@ -94,12 +87,12 @@ class PerAttention(nn.Module):
 
 
 class OSME(nn.Module):
-    """One squeeze, several excitations: maps (B, C, h, w), h and w being `size`, → P attention features (B, P, width)."""
+    """One squeeze, several excitations: maps (B, C, h, w), of (h, w) = `size`, → P attention features (B, P, width)."""
 
     def __init__(self, channels: int, size: tuple[int, int], width: int, attentions: int = 2, reduction: int = 16) -> None:
         super().__init__()
         hidden, positions = max(1, channels // reduction), size[0] * size[1]
-        self.attentions, self.scale = attentions, positions**-0.5
+        self.attentions, self.size, self.scale = attentions, tuple(size), positions**-0.5
         self.shrink = PerAttention(attentions, channels, hidden)
         self.expand = PerAttention(attentions, hidden, channels)
         self.project = PerAttention(attentions, channels * positions, width)
@@ -110,7 +103,9 @@ class OSME(nn.Module):
         return self.expand(self.shrink(squeezed).relu()).sigmoid()
 
     def excite(self, features: Tensor) -> Tensor:
-        """(B, C, h, w) → each attention's map, scaled and flattened (B, P, C·h·w)."""
+        """(B, C, h, w) → each attention's map, scaled and flattened (B, P, C·h·w). Raises ValueError for another size."""
+        if features.shape[2:] != self.size:
+            raise ValueError(f"found maps of {tuple(features.shape[2:])}: expected {self.size}, for which OSME was made")
         return (self.scale * self.gates(features)[..., None, None] * features[:, None]).flatten(2)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -119,17 +114,16 @@ class OSME(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Recipe):
-    """MAMC's own settings."""
+    """MAMC's own settings; `constraint_weight` is λ."""
 
     attentions: int
     width: int
     reduction: int
     constraint_weight: float
-    """λ."""
 
 
 class MAMC(Method):
-    """Backbone, OSME, and a linear classifier of the sum of the attention features."""
+    """Backbone, OSME, and a classifier of the attention features' sum."""
 
     paper = "mamc"
     claim = Claim("cub-200-2011", "top-1", 86.5, backbone="resnet-101")
@@ -163,26 +157,22 @@ class MAMC(Method):
             "width": 128,  # O an eighth
             "lr": 6e-3,  # O the baseline's
             "backbone_lr": 3e-3,  # O the baseline's
+            "weight_decay": 0.5,  # O the baseline's
         }
     }
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
-        if recipe.batch_size < 4:
-            raise ValueError(f"{recipe.batch_size} images are no two pairs: expected a batch of at least 4")
-        channels, size = backbone.channels[-1], backbone.sizes[-1]
-        self.osme = OSME(channels, size, recipe.width, recipe.attentions, recipe.reduction)
+        if recipe.batch_size < 4 or recipe.batch_size % 2:
+            raise ValueError(f"{recipe.batch_size} images can't be whole pairs of two classes: expected an even number from 4 on")
+        self.osme = OSME(backbone.channels[-1], backbone.sizes[-1], recipe.width, recipe.attentions, recipe.reduction)
         self.classifier = nn.Linear(recipe.width, len(classes))
 
-    def attend(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) → attention features (B, P, D)."""
-        return self.osme(self.backbone(images)[-1])
-
     def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.attend(images).sum(1))
+        return self.classifier(self.osme(self.backbone(images)[-1]).sum(1))
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
-        features = self.attend(images)
+        features = self.osme(self.backbone(images)[-1])
         terms = {name: self.recipe.constraint_weight * term for name, term in self.constrain(features, labels).items()}
         return {"cross-entropy": F.cross_entropy(self.classifier(features.sum(1)), labels)} | terms
 
@@ -201,7 +191,7 @@ class MAMC(Method):
         return (excited * weights).unflatten(2, (-1, *self.backbone.sizes[-1])).sum(2)
 
     def batches(self, labels: list[int], size: int, rng: random.Random) -> list[list[int]]:
-        """Classes drawn for each batch, and two images of each, side by side: the next of the class's shuffled queue."""
+        """Classes drawn for each batch, and of each its next two images, side by side, so that shares hold whole pairs."""
         pairs = min(size // 2, len(set(labels)))
         return random_classes(labels, pairs, 2, max(1, len(labels) // (2 * pairs)), rng)
 
