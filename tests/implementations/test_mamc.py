@@ -33,6 +33,11 @@ def per_feature(features: Tensor) -> dict[str, float]:
     return {name: term.item() / (2 * features.shape[1]) for name, term in constraint(features, labels(len(features))).items()}
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
 # ------------------------------------------------------------------------------------------------------- the four sets
 
 
@@ -52,6 +57,16 @@ def test_the_sets_have_the_papers_sizes_and_with_the_feature_itself_make_up_all(
 
 
 # ------------------------------------------------------------------------------------------------------- the three losses
+
+
+def test_a_positive_meets_the_negatives_of_its_own_row():
+    products = tensor([[0.0, math.log(2), math.log(6)], [5.0, 5.0, 5.0], [7.0, 7.0, 7.0]])
+    positives, negatives = (tensor([[False, first, not first], [False] * 3, [False] * 3]) for first in (True, False))
+    assert n_pair(products, positives, negatives).item() == pytest.approx(math.log(1 + 6 / 2))
+
+
+def test_gradients_go_to_every_feature_as_itself_positive_and_negative():
+    torch.autograd.gradcheck(lambda features: tuple(constraint(features, labels(4)).values()), randn(4, 2, 3).requires_grad_())
 
 
 def test_equal_features_cost_the_logarithm_of_one_more_than_the_negatives():
@@ -163,10 +178,10 @@ def test_each_attention_has_a_linear_layer_of_its_own():
 
 def test_gates_come_from_the_squeezed_map_alone_and_the_layer_sees_where_things_are():
     osme, features = OSME(16, (3, 3), 4), torch.rand(2, 16, 3, 3)
-    moved = features.roll(1, 3)
-    assert torch.allclose(osme.gates(moved), osme.gates(features), atol=1e-6)
+    gates, moved = osme.gates(features), features.roll(1, 3)
+    assert torch.allclose(osme.gates(moved), gates, atol=1e-6)
+    assert torch.allclose(osme.gates(features[1:]), gates[1:], atol=1e-6)
     assert not torch.allclose(osme(moved), osme(features), atol=1e-3)
-    gates = osme.gates(100 * features)
     assert ((gates > 0) & (gates < 1)).all()
     assert not torch.allclose(gates[:, 0], gates[:, 1], atol=1e-3)
 
