@@ -1,9 +1,9 @@
 """MAMC, a reconstruction in part: attention features that are compared across images (Sun et al., ECCV 2018).
 
 Attention methods look at each part of each image by itself. Here one squeeze and several excitations (OSME) weigh the last map's
-channels in P ways, and a fully connected layer for each makes P attention features. A batch holds pairs of images of one class.
-The constraint (MAMC) relates all features in it by three N-pair losses: the same attention of the same class is to be nearest,
-what shares only the attention or only the class less near, and what shares neither furthest. In testing their sum is classified.
+channels in P ways, and a fully connected layer for each makes P attention features, whose sum is classified. A batch holds pairs
+of images of one class. The constraint (MAMC) relates all features in it by three N-pair losses: the same attention of the same
+class is to be nearest, what shares only the attention or only the class less near, what shares neither furthest.
 
 No code by the authors is public, and we couldn't read the full text. Certain, by public reading notes and two repositories
 (Hawkeye, npairs_loss_MAMC): the four sets, what is compared with what, cross-entropy plus λ times three losses, two attentions.
