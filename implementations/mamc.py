@@ -7,12 +7,12 @@ class is to be nearest, what shares only the attention or only the class less ne
 
 No code by the authors is public, and we couldn't read the full text. Certain, by public reading notes and two repositories
 (Hawkeye, npairs_loss_MAMC): the four sets, what is compared with what, cross-entropy plus λ times three losses, two attentions.
-By the notes alone: a feature isn't its own positive, its length counts, and sums are divided by the number of pairs.
+By the notes alone, a feature isn't its own positive and sums are divided by the number of pairs; not all have lengths count.
 Kept: all of this, and a layer that sees the whole map.  Left out: what Hawkeye adds (smoothed labels, its augmentation).
-Assumed, as in Hawkeye: the last block's output is excited, by layers of its sizes; the sum of the features is classified; λ; a
+Assumed: as in Hawkeye, the last block's output is excited, by layers of its sizes; the sum of the features is classified; λ; a
 batch draws its classes anew, a class's images come in turn, an epoch shows as many images as there are. A class needs two images.
-By us: the map is divided by the root of its number of positions, so that rates for a pooled map suit the layer that sees a whole
-one; the baseline's optimiser, epochs and images. What the network looks at is how much each position adds to the predicted
+By us alone, the map is divided by the root of its number of positions, so that rates for a pooled map suit the layer that sees
+all; the baseline's optimiser, epochs and images. What the network looks at is how much each position adds to the predicted
 class's logit, which is linear in the excited maps; each attention's part is an evidence map, too.
 Where paper and code differ: there is no official code. Both repositories count a feature among its own positives and average over
 all 2NP features, so that their λ weighs 1/2P of ours; Hawkeye compares features of length 1. A step is one pass of the backbone.
