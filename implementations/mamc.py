@@ -7,7 +7,7 @@ class is to be nearest, what shares only the attention or only the class less ne
 
 No code by the authors is public, and we couldn't read the full text. Certain, by public reading notes and two repositories
 (Hawkeye, npairs_loss_MAMC): the four sets, what is compared with what, cross-entropy plus λ times three losses, two attentions.
-By the notes alone, a feature isn't its own positive and sums are divided by the number of pairs; not all have lengths count.
+By the notes alone, a feature isn't its own positive and sums are divided by the number of pairs; only Hawkeye drops lengths.
 Kept: all of this, and a layer that sees the whole map.  Left out: what Hawkeye adds (smoothed labels, its augmentation).
 Assumed: as in Hawkeye, the last block's output is excited, by layers of its sizes; the sum of the features is classified; λ; a
 batch draws its classes anew, a class's images come in turn, an epoch shows as many images as there are. A class needs two images.
