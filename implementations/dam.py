@@ -9,10 +9,10 @@ Certain (abstract): this idea, both kinds of loss, retrieval on classes that no 
 read the full text, so how it is done is ours.
 Kept: a proxy loss on the whole embedding and the same one on insufficiently trained elements alone; the elements are chosen anew
 in each step, without gradient; the test pass is that of the base loss.  Left out: losses on pairs of images.
-Assumed: an element's part in the margin over the hardest wrong class says how well it is trained; of each image the best half is
-masked, in embedding and proxies, and what is left is brought back to length 1 and keeps the scale; both losses weigh the same; the
+Assumed: an element's part in the margin over the nearest wrong class says how well it is trained; the better half of an image's
+elements is masked in embedding and proxies, and what is left goes back to length 1; both losses have one scale and one weight; the
 base loss is cross-entropy on scaled cosines; recipe and backbone. What it looks at is the class activation map by cosine.
-Where paper and code differ: there is no code.  Its measure is Recall@1, on unseen species where the birds are Finch's own.
+Where paper and code differ: there is no code.  `measure` reports Recall@1, on Finch's birds also that of unseen species.
 Catalog: catalog/papers/dam.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
 
@@ -178,13 +178,11 @@ class DAM(Method):
         return torch.einsum("bchw,bc->bhw", features, towards).relu()
 
     def measure(self, test: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """Recall@1 among the test images and among unseen species, and how many elements speak for an image's class."""
+        """Recall@1 among the test images and among images of unseen species, and the share of elements with δ > 0."""
         embedded, labels = self.embedded(test)
         proxies = F.normalize(self.proxies, dim=1)
-        found = {
-            "recall@1 among test images": recall_at_1(embedded, labels),
-            "elements for the class": (contributions(embedded, proxies, labels) > 0).double().mean().item(),
-        }
+        share = (contributions(embedded, proxies, labels) > 0).double().mean().item()
+        found = {"recall@1 among test images": recall_at_1(embedded, labels), "share of elements for the class": share}
         if self.classes == SEEN:
             split = finches_split(UNSEEN, finches.images(UNSEEN))
             fed = loader(Samples(split, self.recipe.test, seed=0), InOrder(len(split), 64), workers=0, pin=False)
