@@ -10,8 +10,8 @@ read the full text, so how it is done is ours.
 Kept: a proxy loss on the whole embedding and the same one on insufficiently trained elements alone; the elements are chosen anew
 in each step, without gradient; the test pass is that of the base loss.  Left out: losses on pairs of images.
 Assumed: an element's part in the margin over the nearest wrong class says how well it is trained; the better half of an image's
-elements is masked in embedding and proxies, and what is left goes back to length 1; both losses have one scale and one weight; the
-base loss is cross-entropy on scaled cosines; recipe and backbone. What it looks at is the class activation map by cosine.
+elements is masked in embedding and proxies, and what is left goes back to length 1; both losses have one scale and weight; they
+are cross-entropies on scaled cosines; recipe and backbone. What it looks at is the class activation map by cosine.
 Where paper and code differ: there is no code.  `measure` reports Recall@1, on Finch's birds also that of unseen species.
 Catalog: catalog/papers/dam.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
