@@ -1,0 +1,231 @@
+"""What makes DAM this method: elements that separate the classes are masked, and the loss works on the others."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import tensor
+
+from implementations import dam
+from implementations.ablations.dam import BaseLoss, RandomElements
+from implementations.common import finches
+from implementations.dam import DAM, contributions, cosines, losses, recall_at_1, weak_elements
+from tests.implementations.tiny import build, images, labels, reached
+from tools.pages.losses import FOLDER, read
+
+
+def embeddings(count: int, width: int, seed: int = 0) -> torch.Tensor:
+    drawn = torch.randn(count, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return F.normalize(drawn, dim=1)
+
+
+# -------------------------------------------------------------------------------------------------------- the elements
+
+
+def test_contributions_of_a_worked_embedding():
+    found = contributions(tensor([[0.6, 0.8]]), torch.eye(2), tensor([0]))
+    assert found.tolist() == [pytest.approx([0.6, -0.8])]
+    assert weak_elements(found, 0.5).tolist() == [[False, True]]
+
+
+def test_the_rival_is_the_nearest_wrong_class_even_if_the_own_one_is_nearest():
+    proxies = F.normalize(tensor([[1.0, 0, 0], [0, 1, 0], [1, 0, 1]]), dim=1)  # of (1, 0, 0) the third is the rival
+    found = contributions(tensor([[1.0, 0, 0]]), proxies, tensor([0]))
+    assert found.tolist() == [pytest.approx([1 - 0.5**0.5, 0, 0])]
+
+
+def test_contributions_add_up_to_the_margin():
+    embedded, proxies, classes = embeddings(6, 8), embeddings(4, 8, seed=1), tensor([0, 1, 2, 3, 0, 1])
+    of_class = embedded @ proxies.T
+    rivals = of_class.masked_fill(F.one_hot(classes, 4).bool(), -9).amax(1)
+    margin = of_class.gather(1, classes[:, None])[:, 0] - rivals
+    assert torch.allclose(contributions(embedded, proxies, classes).sum(1), margin)
+
+
+def test_the_share_that_contributes_most_is_masked_and_one_element_is_always_left():
+    contributed = tensor([[0.3, -0.1, 0.5, 0.0], [0.0, 0.1, 0.2, 0.3]])
+    assert weak_elements(contributed, 0.5).tolist() == [[False, True, False, True], [True, True, False, False]]
+    assert weak_elements(contributed, 0.3).sum(1).tolist() == [3, 3]
+    assert weak_elements(contributed, 0).all()
+    assert weak_elements(contributed, 1).tolist() == [[False, True, False, False], [True, False, False, False]]
+    assert weak_elements(tensor([[0.4]]), 1).all()
+
+
+def test_cosines_are_those_of_embedding_and_proxies_cut_to_the_kept_elements():
+    embedded, proxies = embeddings(2, 4), embeddings(3, 4, seed=1)
+    kept = tensor([[True, False, True, True], [False, True, True, False]])
+    found = cosines(embedded, proxies, kept)
+    for row, mask in enumerate(kept):
+        assert torch.allclose(found[row], F.cosine_similarity(embedded[row][mask], proxies[:, mask], dim=1))
+
+
+def test_a_proxy_without_any_kept_element_leaves_gradients_finite():
+    embedded, proxies = tensor([[0.6, 0.8]], requires_grad=True), torch.eye(2).requires_grad_()
+    base, weak = losses(embedded, proxies, tensor([0]))
+    (base + weak).backward()
+    assert weak.isfinite()
+    assert embedded.grad.isfinite().all()
+    assert proxies.grad.isfinite().all()
+
+
+# -------------------------------------------------------------------------------------------------------- the two losses
+
+
+def test_both_losses_of_a_worked_embedding():
+    # Whole: cosines 0.6 and 0.8. The first element is masked: what is left is (0, 1), at right angles to the first proxy, along the second.
+    base, weak = losses(tensor([[0.6, 0.8]]), torch.eye(2), tensor([0]), share=0.5, scale=10)
+    assert base.item() == pytest.approx(torch.tensor(10 * 0.2).exp().log1p().item())
+    assert weak.item() == pytest.approx(torch.tensor(10.0).exp().log1p().item())
+
+
+def test_without_a_masked_element_both_losses_are_one():
+    base, weak = losses(embeddings(6, 8), embeddings(4, 8, seed=1), tensor([0, 1, 2, 3, 0, 1]), share=0)
+    assert torch.isclose(base, weak)
+
+
+def test_lengths_of_embeddings_and_proxies_dont_count():
+    embedded, proxies, classes = embeddings(4, 8), embeddings(4, 8, seed=1), torch.arange(4)
+    longer = losses(3 * embedded, 0.2 * proxies, classes)
+    assert torch.allclose(torch.stack(longer), torch.stack(losses(embedded, proxies, classes)))
+
+
+def test_the_weak_elements_loss_has_no_gradient_to_masked_elements_and_one_to_all_others():
+    embedded, proxies, classes = embeddings(4, 8).requires_grad_(), embeddings(4, 8, seed=1), torch.arange(4)
+    kept = weak_elements(contributions(embedded.detach(), proxies, classes), 0.5)
+    cut = cosines(embedded, proxies, kept)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(16 * cut, classes), embedded)
+    assert (gradient[~kept] == 0).all()
+    assert (gradient[kept] != 0).all()
+    assert torch.isclose(losses(embedded, proxies, classes)[1], F.cross_entropy(16 * cut, classes))
+
+
+def test_no_gradient_goes_through_the_choice_of_elements(monkeypatch):
+    seen = []
+    embedded = embeddings(4, 8).requires_grad_()
+    losses(embedded, embeddings(4, 8, seed=1).requires_grad_(), torch.arange(4), weak=lambda given, share: seen.append(given) or weak_elements(given, share))
+    assert not seen[0].requires_grad
+
+
+def test_trained_on_weak_elements_more_elements_speak_for_the_class():
+    proxies, classes = embeddings(4, 8, seed=1).float(), torch.arange(4)
+    speaking = []
+    for weight in (0, 1):
+        embedded = embeddings(4, 8).float().requires_grad_()
+        optimizer = torch.optim.SGD([embedded], lr=0.02)
+        for _ in range(200):
+            base, weak = losses(embedded, proxies, classes)
+            optimizer.zero_grad()
+            (base + weight * weak).backward()
+            optimizer.step()
+        speaking.append((contributions(F.normalize(embedded.detach(), dim=1), proxies, classes) > 0).sum().item())
+    assert speaking[1] > speaking[0]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match=rf"^{share} of the elements can't be masked: expected a share from 0 \(none\) to 1"):
+        losses(embeddings(2, 4), embeddings(2, 4), tensor([0, 1]), share=share)
+
+
+def test_half_precision_is_left():
+    found = losses(embeddings(2, 4).bfloat16(), embeddings(2, 4, seed=1).bfloat16(), tensor([0, 1]))
+    assert [loss.dtype for loss in found] == [torch.float32] * 2
+
+
+# -------------------------------------------------------------------------------------------------------- retrieval
+
+
+def test_recall_at_1_counts_images_whose_nearest_other_one_is_of_their_class():
+    angles = tensor([0.0, 0.1, 0.25, 1.5, 1.6])  # the nearest of the third is the second, of another class
+    embedded = torch.stack([angles.cos(), angles.sin()], dim=1)
+    assert recall_at_1(embedded, tensor([0, 0, 1, 1, 1])) == pytest.approx(4 / 5)
+    assert recall_at_1(embedded, tensor([0, 1, 2, 3, 4])) == 0
+
+
+def test_recall_at_1_of_many_images_is_that_of_all_at_once():
+    embedded, classes = embeddings(1500, 3), torch.arange(1500) % 7
+    near = (embedded @ embedded.T).fill_diagonal_(-2).argmax(1)
+    assert recall_at_1(embedded, classes) == pytest.approx((classes[near] == classes).double().mean().item())
+
+
+def test_unseen_species_are_none_of_those_that_something_was_trained_on():
+    from implementations.common import pretrain
+
+    assert dam.UNSEEN.seed not in (pretrain.SEED, finches.Spec(split="train", count=1).seed)
+
+
+def test_on_finchs_birds_the_recall_of_unseen_species_is_measured_too(monkeypatch):
+    method = build(DAM, pretrained=True).eval()
+    test = [(images(), labels()), (images().flip(3), labels())]
+    with torch.no_grad():
+        assert "recall@1 of unseen species" not in method.measure(test)
+        monkeypatch.setattr(dam, "SEEN", method.classes)
+        monkeypatch.setattr(dam, "UNSEEN", finches.Spec(seed=2000, split="test", families=1, siblings=2, count=2))
+        found = method.measure(test)
+        birds = finches.images(dam.UNSEEN).pixels
+    assert len(birds) == 4
+    assert found["recall@1 of unseen species"] in (0, 0.25, 0.5, 0.75, 1)
+    assert 0 < found["share of elements for the class"] < 1
+
+
+# -------------------------------------------------------------------------------------------------------- the method
+
+
+def test_the_classifier_answers_by_scaled_cosine_and_ignores_the_proxies_lengths():
+    method = build(DAM).eval()
+    answer = method(images())
+    assert answer.abs().max() <= method.recipe.scale
+    assert torch.allclose(answer, method.recipe.scale * F.cosine_similarity(method.embed(images())[:, None], method.proxies, dim=2), atol=1e-5)
+    with torch.no_grad():
+        method.proxies.mul_(3)
+    assert torch.allclose(method(images()), answer, atol=1e-5)
+
+
+def test_each_term_reaches_everything_and_its_base_is_the_classifiers_cross_entropy():
+    method = build(DAM, pretrained=True)
+    for term in method.losses(images(), labels()).values():
+        assert reached(method, term) == {name for name, _ in method.named_parameters()}
+    method.eval()
+    assert torch.isclose(method.losses(images(), labels())["base"], F.cross_entropy(method(images()), labels()))
+
+
+def test_proxies_are_trained_at_their_own_rate():
+    method = build(DAM, lr=1e-3, proxy_lr=0.5)
+    rates = {group["name"]: (group["lr"], len(group["params"])) for group in method.parameter_groups()}
+    assert rates["proxies"] == (0.5, 1)
+    assert rates["new layers"] == (1e-3, 1)
+
+
+def test_what_it_looks_at_adds_up_to_the_predicted_classs_product():
+    method = build(DAM, pretrained=True).eval()
+    with torch.no_grad():
+        features = method.backbone(images())[-1]
+        proxies = F.normalize(method.proxies, dim=1)
+        products = method.embedding(features.mean((2, 3))) @ proxies.T
+        towards = (proxies[products.argmax(1)] @ method.embedding.weight)[:, :, None, None]
+        whole = (features * towards).sum(1)
+        assert torch.allclose(whole.mean((1, 2)), products.amax(1), atol=1e-5)
+        assert torch.allclose(method.evidence(images()), whole.relu(), atol=1e-5)
+
+
+def test_the_lines_of_the_site_are_the_methods_losses():
+    names = {"pooled": embeddings(6, 512).float(), "labels": tensor([0, 1, 2, 3, 0, 1]), "classes": 4}
+    exec(read(FOLDER / "dam.md").code, names)  # noqa: S102 - the lines that the site shows
+    assert torch.isclose(names["loss"], sum(losses(names["pooled"], names["proxies"].weight, names["labels"])))
+
+
+# -------------------------------------------------------------------------------------------------------- ablations
+
+
+def test_the_base_loss_alone_is_the_methods_own():
+    both, alone = (build(kind).eval().losses(images(), labels()) for kind in (DAM, BaseLoss))
+    assert list(alone) == ["base"]
+    assert torch.equal(alone["base"], both["base"])
+
+
+def test_random_elements_are_as_many_and_others_each_time():
+    contributed = embeddings(4, 8)
+    one, other = (RandomElements.weak(contributed, 0.5) for _ in range(2))
+    assert one.sum(1).tolist() == other.sum(1).tolist() == [4] * 4
+    assert not torch.equal(one, other)
