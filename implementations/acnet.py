@@ -2,14 +2,13 @@
 
 A tree goes from coarse to fine. ACNet grows a complete binary one out of a pretrained network's features. At each inner node a
 routing module gives the probability of going right; along each edge attention transformers (dilated convolutions side by side,
-then a gate on each channel) refine the features; each leaf classifies. The prediction is the sum of the leaves' probabilities,
-each times its path's. The tree is trained alone first, then everything.
+then a gate on each channel) refine the features; each leaf classifies. The prediction averages the leaves, weighted by paths.
 
 Kept, and certain (abstract, introduction, Figure 2, README of the authors' Caffe code): these modules, soft decisions, the sum
-over leaves and its log-likelihood, signed square roots of length 1, two stages.  Left out: the first's batch size, weight decay.
+over leaves, its log-likelihood, unit signed roots, two stages (tree, then all).  Left out: the first's batch size, weight decay.
 Assumed, from memory of the paper: ResNet-50 without its last stage; height 3; four dilations; two transformers on left edges, one
 on right ones; GCNet's context block and average pooling in routers, max pooling in leaves; each leaf's likelihood; rates, epochs,
-images. Ours: widths, dilations merged by 1 × 1, a cosine and BatchNorms that move in each stage, what it looks at.
+images. Ours: widths, dilations merged by 1 × 1, a cosine and BatchNorms that move in each stage, the heads' own rate, evidence.
 Where paper and code differ: the README calls the released model modified; more of it we couldn't read.
 Catalog: catalog/papers/acnet.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
 """
@@ -17,6 +16,7 @@ Catalog: catalog/papers/acnet.yaml.  Every number below carries its source: P = 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -57,8 +57,9 @@ def head(linear: nn.Conv2d, pooled: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Recipe):
-    """ACNet's own: the root's map (1 is the last), levels, channels, transformers on either edge, and what they are made of."""
+    """ACNet's own: the rate of the linear layers in leaves and routers (None: `lr`), the root's map (1: the last), and more."""
 
+    head_lr: float | None = None
     tap: int
     height: int
     width: int
@@ -76,8 +77,8 @@ class Router(nn.Module):
         self.nodes, width, hidden = nodes, recipe.width, recipe.width // recipe.reduction
         self.reduce, self.decide = conv(nodes, channels, width), conv(nodes, width, 1)
         self.attention = conv(nodes, width, 1, bias=False)  # a bias would cancel in the softmax
-        squeeze = [conv(nodes, width, hidden), nn.GroupNorm(nodes, nodes * hidden), nn.ReLU()]
-        self.transform = nn.Sequential(*squeeze, conv(nodes, hidden, width))
+        norm = nn.GroupNorm(nodes, nodes * hidden)
+        self.transform = nn.Sequential(conv(nodes, width, hidden), norm, nn.ReLU(), conv(nodes, hidden, width))
 
     def forward(self, features: Tensor) -> Tensor:
         features = self.reduce(features)
@@ -92,13 +93,13 @@ class AttentionTransformer(nn.Module):
 
     def __init__(self, nodes: int, channels: int, recipe: Settings) -> None:
         super().__init__()
-        self.nodes, width, hidden = nodes, recipe.width, recipe.width // recipe.reduction
-        each = width // len(recipe.dilations)
+        self.nodes, width = nodes, recipe.width
+        hidden, each = width // recipe.reduction, width // len(recipe.dilations)
         self.scales = nn.ModuleList(conv(nodes, channels, each, 3, rate, bias=False) for rate in recipe.dilations)
-        merge, norm = conv(nodes, each * len(recipe.dilations), width, bias=False), nn.BatchNorm2d(nodes * width)
-        self.merge = nn.Sequential(merge, norm, nn.ReLU())
-        squeeze = [nn.BatchNorm2d(nodes * width), nn.AdaptiveAvgPool2d(1), conv(nodes, width, hidden), nn.ReLU()]
-        self.gate = nn.Sequential(*squeeze, conv(nodes, hidden, width), nn.Sigmoid())
+        merge = conv(nodes, each * len(recipe.dilations), width, bias=False)
+        self.merge = nn.Sequential(merge, nn.BatchNorm2d(nodes * width), nn.ReLU())
+        pool, squeeze, excite = nn.AdaptiveAvgPool2d(1), conv(nodes, width, hidden), conv(nodes, hidden, width)
+        self.gate = nn.Sequential(nn.BatchNorm2d(nodes * width), pool, squeeze, nn.ReLU(), excite, nn.Sigmoid())
 
     def forward(self, features: Tensor) -> Tensor:
         scales = torch.cat([scale(features).unflatten(1, (self.nodes, -1)) for scale in self.scales], dim=2)
@@ -138,11 +139,12 @@ class ACNet(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
-            "lr": 1.2e-1,  # O trials on validation
+            "lr": 3e-3,  # O trials on validation
+            "head_lr": 3e-1,  # O trials on validation; on features of length 1
             "backbone_lr": 6e-3,  # O trials on validation
             "schedule": Stages(warmup=0.1, first=0.2, second=0.5),  # O
             "tap": 1,  # O the last map has stride 16
-            "width": 64,  # O an eighth
+            "width": 64,  # O trials on validation; an eighth
             "dilations": (1, 2),  # O the map has 6 × 6 places
         }
     }
@@ -154,8 +156,8 @@ class ACNet(Method):
         nodes, channels = 1, backbone.channels[-1]
         for _ in range(recipe.height - 1):
             self.routers.append(Router(nodes, channels, recipe))
-            for edges, transformers in ((self.left, recipe.left), (self.right, recipe.right)):
-                sizes = [channels, *[recipe.width] * (transformers - 1)]
+            for edges, count in ((self.left, recipe.left), (self.right, recipe.right)):
+                sizes = [channels, *[recipe.width] * (count - 1)]
                 edges.append(nn.Sequential(*(AttentionTransformer(nodes, size, recipe) for size in sizes)))
             nodes, channels = 2 * nodes, recipe.width
         self.embed = nn.Sequential(nn.BatchNorm2d(nodes * channels), conv(nodes, channels, channels))
@@ -186,6 +188,12 @@ class ACNet(Method):
         votes = (unit_roots(highest, leaves.shape[1]) * weight.transpose(0, 1)).relu() * paths.exp()[..., None]
         empty = votes.new_zeros(len(maps), maps[0, 0].numel())
         return empty.scatter_add(1, places, votes.flatten(1)).unflatten(1, maps.shape[2:])
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        *others, new = super().parameter_groups()
+        heads = [p for name, p in self.named_parameters() if name.startswith("classify.") or ".decide." in name]
+        rest = [p for p in new["params"] if all(p is not head for head in heads)]
+        return [*others, new | {"params": rest}, {"name": "heads", "params": heads, "lr": self.recipe.head_lr or self.recipe.lr}]
 
     def phase(self, epoch: int, epochs: int) -> str:
         alone = epoch < self.recipe.schedule.epochs_of_first(epochs)

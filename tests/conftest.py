@@ -58,7 +58,7 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-DEAR = {"broken_records", "built_site", "by_mkdocs", "by_two", "paged", "short", "trained", "two_processes"}
+DEAR = {"broken_records", "built_site", "by_mkdocs", "by_two", "evidence", "paged", "short", "trained", "two_processes", "zensical"}
 """Fixtures that take many seconds: the tests that use one go to one worker, so that it is set up once. All others go to any."""
 
 

@@ -261,6 +261,15 @@ def test_the_tree_is_trained_alone_first_and_the_rate_changes_with_the_stage():
     assert build(ACNet, schedule=Cosine()).phase(0, 10) == "all"  # one stage alone
 
 
+@pytest.mark.parametrize(("given", "rate"), [(0.3, 0.3), (None, 0.01)])
+def test_the_linear_layers_on_features_of_length_one_have_a_rate_of_their_own(given, rate):
+    method = build(ACNet, lr=0.01, backbone_lr=0.002, head_lr=given)
+    groups = {group["name"]: group for group in method.parameter_groups()}
+    assert {name: group["lr"] for name, group in groups.items()} == {"backbone": 0.002, "new layers": 0.01, "heads": rate}
+    linear = [method.classify, *(router.decide for router in method.routers)]
+    assert {id(p) for p in groups["heads"]["params"]} == {id(p) for layer in linear for p in layer.parameters()}
+
+
 def test_the_backbones_statistics_move_while_the_tree_is_trained_alone_too():
     method = build(ACNet, epochs=10)
     assert method.phase(0, 10) == "tree alone"

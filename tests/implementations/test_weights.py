@@ -149,10 +149,16 @@ def test_a_clone_at_another_stride_has_the_same_weights_and_finer_maps():
 # ------------------------------------------------------------------------------------------------ a hub on this machine
 
 CONTENT = save({k: v.clone() for k, v in timm.create_model("resnet10t", num_classes=3).state_dict().items()})
+WRONG = "0" * 64
+CALLS = {"before": False, "with another hash": True, "after that": False, "with leave": True, "then": False}
+"""What asks for the weights, one after the other, and whether it has leave to download."""
 FETCH = """
+from urllib.request import urlopen
 from implementations.common import backbones, weights
 from implementations.common.errors import Fault
-for download in {downloads}:
+from huggingface_hub.constants import ENDPOINT
+for name, download in {calls}.items():
+    urlopen(ENDPOINT + "/now/" + name.replace(" ", "-")).close()
     try:
         _, loaded = backbones.create(backbones.Wanted(name="resnet10t", families=("cnn",), input_size=64), weights.Source(download=download))
         print("said:", loaded.origin, loaded.sha256)
@@ -162,73 +168,74 @@ for download in {downloads}:
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Serves one repository's weights as the hub does; `etag` is what it says their SHA-256 is."""
-
-    etag = hashlib.sha256(CONTENT).hexdigest()
-    asked: list[str]
+    """Serves one repository's weights as the hub does; until a request for /now/with-leave it gives another SHA-256 than theirs."""
 
     def do_HEAD(self):
         self.answer()
 
     def do_GET(self):
         self.answer()
-        self.wfile.write(CONTENT)
+        if not self.path.startswith("/now/"):
+            self.wfile.write(CONTENT)
 
     def answer(self):
-        self.server.asked.append(self.path)
-        self.server.methods.append(self.command)
-        self.send_response(200 if self.path.endswith("model.safetensors") else 404)
+        weights, now = self.path.endswith("model.safetensors"), self.path.startswith("/now/")
+        if now:
+            self.server.asked[self.path.removeprefix("/now/").replace("-", " ")] = []
+        else:
+            self.server.asked[next(reversed(self.server.asked))].append((self.command, self.path))
+        etag = hashlib.sha256(CONTENT).hexdigest() if "with leave" in self.server.asked else WRONG
+        self.send_response(200 if weights or now else 404)
         self.send_header("X-Repo-Commit", "1" * 40)
-        self.send_header("ETag", f'"{self.server.etag}"')
-        self.send_header("X-Linked-Etag", f'"{self.server.etag}"')
+        self.send_header("ETag", f'"{etag}"')
+        self.send_header("X-Linked-Etag", f'"{etag}"')
         self.send_header("X-Linked-Size", str(len(CONTENT)))
-        self.send_header("Content-Length", str(len(CONTENT)))
+        self.send_header("Content-Length", str(0 if now else len(CONTENT)))
         self.end_headers()
 
     def log_message(self, *arguments):
         return
 
 
-@pytest.fixture
-def hub(tmp_path):
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory) -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
+    """What each of CALLS was told, and what it asked the hub for. In a process of its own, since a hub's address is read at import."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.etag, server.asked, server.methods = Hub.etag, [], []
+    server.asked = {}
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
+    home = tmp_path_factory.mktemp("hub")
+    variables = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    shown = subprocess.run(
+        [sys.executable, "-c", FETCH.format(calls=CALLS)], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True, timeout=60
+    )
     server.shutdown()
     server.server_close()
+    said = [line.removeprefix("said: ") for line in shown.stdout.splitlines() if line.startswith("said: ")]
+    return dict(zip(CALLS, said, strict=True)), server.asked
 
 
-def fetch(hub, home: Path, *downloads: bool) -> list[str]:
-    """Asks for the weights so often in a process of its own, with or without leave to download; what was said each time."""
-    variables = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    shown = subprocess.run(
-        [sys.executable, "-c", FETCH.format(downloads=downloads)], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True, timeout=60
-    )
-    return [line.removeprefix("said: ") for line in shown.stdout.splitlines() if line.startswith("said: ")]
+def test_a_hub_is_never_asked_without_leave(hub):
+    said, asked = hub
+    assert said["before"].startswith("fault: no weights of resnet10t on this machine, and the hub (timm/resnet10t")
+    assert "--download fetches them" in said["before"]
+    assert asked["before"] == []
 
 
-def test_a_hub_is_asked_only_when_told_to_and_what_came_is_kept(hub, tmp_path):
-    refused, fetched, kept = fetch(hub, tmp_path, False, True, False)
-    assert refused.startswith("fault: no weights of resnet10t on this machine, and the hub (timm/resnet10t")
-    assert "--download fetches them" in refused
-    assert fetched.endswith(Hub.etag)
-    assert "timm/resnet10t" in fetched
-    assert kept == fetched
-    assert [path for path in hub.asked if not path.endswith("model.safetensors")] == []
-    assert sum(method == "GET" for method in hub.methods) == 1
+def test_what_came_with_another_hash_is_removed(hub):
+    said, asked = hub
+    assert "was expected; removed" in said["with another hash"]
+    assert "was not asked" in said["after that"]
+    assert asked["after that"] == []
 
 
-def test_a_hub_is_never_asked_without_leave(hub, tmp_path):
-    fetch(hub, tmp_path, False, False)
-    assert hub.asked == []
-
-
-def test_what_came_with_another_hash_is_removed(hub, tmp_path):
-    hub.etag = "0" * 64
-    came, then = fetch(hub, tmp_path, True, False)
-    assert "was expected; removed" in came
-    assert "was not asked" in then
+def test_what_a_hub_sent_with_leave_is_kept(hub):
+    said, asked = hub
+    assert "timm/resnet10t" in said["with leave"]
+    assert said["with leave"].endswith(hashlib.sha256(CONTENT).hexdigest())
+    assert [path for _, path in asked["with leave"] if not path.endswith("model.safetensors")] == []
+    assert sum(method == "GET" for method, _ in asked["with leave"]) == 1
+    assert said["then"] == said["with leave"]
+    assert asked["then"] == []
 
 
 # -------------------------------------------------------------------------------------------------- ImageNet's from a package

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -82,21 +83,22 @@ def visit(browser: Browser, site_address: str) -> Iterator[Visitor]:
         context.close()
 
 
-@pytest.mark.parametrize(("width", "schemes"), [(DESK, ("light", "dark")), (PHONE, ("dark", "light"))])
-def test_no_kind_of_page_has_an_error_asks_another_host_or_scrolls_sideways_in_either_scheme(visit, site_address, width, schemes):
-    seen, wrong = visit(None, width=width), {}
+def test_no_kind_of_page_has_an_error_asks_another_host_or_scrolls_sideways_at_either_width_in_either_scheme(visit, site_address):
+    seen, wrong = visit(None), {}
     for name, path in PAGES.items():
         seen.page.goto("about:blank")  # what the page before still asked for is given up here, and is no complaint
         seen.complaints.clear()
         seen.strays.clear()
-        seen.page.emulate_media(color_scheme=schemes[0])
         status = seen.page.goto(site_address + path).status
-        for scheme in schemes:
+        for width, scheme in itertools.product((PHONE, DESK), ("light", "dark")):
+            seen.page.set_viewport_size({"width": width, "height": 900})
             seen.page.emulate_media(color_scheme=scheme)
             seen.page.wait_for_timeout(SETTLE)
+            if seen.sideways() > 0:
+                seen.page.wait_for_timeout(1000)  # on a busy machine, what was laid out for another width may still be there
             found = status, [*seen.complaints, *seen.strays], max(seen.sideways(), 0)
             if found != (200, [], 0):
-                wrong[name, scheme] = found
+                wrong[name, width, scheme] = found
     assert wrong == {}
 
 

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 
 from implementations.__main__ import implemented
 from implementations.ablations.api_net import UniformGates
-from implementations.common import cli, finches, harness, picture, records
+from implementations.common import cli, finches, fingerprint, harness, picture, records
 from implementations.common.data import Data, Split
 from implementations.common.errors import Fault
 from implementations.common.method import Method
@@ -116,7 +116,7 @@ CODE = {
         ((f"{COMMON}/evaluate.py", "mine.append(method(images).argmax(1))", "mine.append(method(images).argmin(1))"), ["harness.exact.predictions[0]"]),
     ],
     "batches, transforms, and drawn images": [
-        ((API_NET, "rng.sample(sorted(of_class), classes)", "sorted(of_class)[:classes]"), ["fingerprint.exact.batches"]),
+        ((f"{COMMON}/sampling.py", "rng.sample(sorted(of_class), min(classes, len(of_class)))", "sorted(of_class)[:classes]"), ["fingerprint.exact.batches"]),
         ((f"{COMMON}/data.py", 'seed_torch(self.seed, "sample", epoch, index)', 'seed_torch(self.seed, "sample", epoch, index + 1)'), ["fingerprint.exact.transforms[0]"]),
         ((f"{COMMON}/finches.py", "number, sibling, index), spec.side)", "number, sibling, index + (spec.split == 'test')), spec.side)"), ["harness.exact.drawn.test"]),
     ],
@@ -617,21 +617,23 @@ def test_a_rerun_that_comes_out_otherwise_fails(tmp_path, evidence, monkeypatch,
 
 
 ELSEWHERE = """
-import sys
-from pathlib import Path
-from implementations.common import fingerprint, records
-from tools import recheck
-for path in sys.argv[1:]:
-    record = records.read(Path(path))
-    now = recheck._now(record, Path.cwd()).fingerprint
-    moved = [then != here for then, here in zip(record.fingerprint["exact"]["drawn"], now["exact"]["drawn"])]
-    print(any(moved), fingerprint.differences(record.fingerprint, now))
+import json, sys
+from implementations.common import fingerprint
+from implementations.common.run import method_of, recipe_for
+for backbone, then in json.load(sys.stdin).items():
+    method = method_of("baseline")
+    recipe = recipe_for(method, profile="demo", backbone=backbone, changes=[], folder=False)
+    now = fingerprint.of(method, recipe, then["exact"]["drawn"])
+    moved = [there != here for there, here in zip(then["exact"]["drawn"], now["exact"]["drawn"])]
+    print(any(moved), fingerprint.differences(then, now))
 """
 
 
-def test_a_record_holds_on_a_cpu_that_draws_initial_weights_otherwise(tmp_path):
+def test_a_record_holds_on_a_cpu_that_draws_initial_weights_otherwise():
     """Without vector instructions, PyTorch's float32 functions round otherwise; so do those of another CPU's."""
-    paths = [untrained(tmp_path / backbone, method_of("baseline"), backbone) for backbone in ("finch_vit", "finch_resnet")]
+    method = method_of("baseline")
+    recipes = {name: recipe_for(method, profile="demo", backbone=name, changes=[], folder=False) for name in ("finch_vit", "finch_resnet")}
+    then = json.dumps({name: fingerprint.of(method, recipe) for name, recipe in recipes.items()})
     env = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
-    run = subprocess.run([sys.executable, "-c", ELSEWHERE, *map(str, paths)], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=ROOT, env=env, input=then, capture_output=True, text=True, check=False)
     assert run.stdout == "True []\n" * 2, run.stderr
