@@ -16,6 +16,7 @@ Catalog: catalog/papers/api-net.yaml.  Every number below carries its source: P 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from implementations.common.cli import run
+from implementations.common.evaluate import class_activation_map
 from implementations.common.method import Claim, Classes, Method, Terms
 from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.sampling import random_classes
@@ -53,6 +55,30 @@ def ranking(by_own: Tensor, by_other: Tensor, labels: Tensor, margin: float) -> 
     """Logits (P, K) under the own and the other's gate → hinge: the true class's probability is to be larger by the margin."""
     own, other = (logits.softmax(1).gather(1, labels[:, None]) for logits in (by_own, by_other))
     return (other - own + margin).relu().mean()
+
+
+def pair_losses(
+    features: Tensor,
+    labels: Tensor,
+    mutual: Callable[[Tensor], Tensor],
+    classify: Callable[[Tensor], Tensor],
+    margin: float,
+    mine: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = hardest_pairs,
+) -> Terms:
+    """Features (B, D), labels (B,) → cross-entropy and ranking loss of each image's two pairs.
+
+    `mutual` turns both features of pairs, (P, 2D), into their mutual vectors (P, D), `classify` features under a gate (P, D) into
+    logits (P, K). The batch holds two classes at least, and of each at least two images.
+    """
+    first, second = torch.arange(len(labels), device=labels.device).repeat(2), torch.cat(mine(features, labels))
+    together = mutual(torch.cat([features[first], features[second]], dim=1))
+    own1, other1, own2, other2 = map(classify, attend(features[first], features[second], together))
+    targets = torch.cat([labels[first], labels[second]])
+    by_own, by_other = torch.cat([own1, own2]), torch.cat([other1, other2])
+    return {
+        "cross-entropy": F.cross_entropy(torch.cat([by_own, by_other]), targets.repeat(2)),
+        "ranking": ranking(by_own, by_other, targets, margin),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,25 +157,15 @@ class APINet(Method):
     def forward(self, images: Tensor) -> Tensor:
         return self.classifier(self.pooled(images))
 
+    def classify(self, attended: Tensor) -> Tensor:
+        """Features under a gate (P, D) → logits (P, K), in training."""
+        return self.classifier(self.dropout(attended))
+
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
-        features = self.pooled(images)
-        intra, inter = self.mine(features, labels)
-        first, second = torch.arange(len(labels), device=labels.device).repeat(2), torch.cat([intra, inter])
-        mutual = self.mutual(torch.cat([features[first], features[second]], dim=1))
-        own1, other1, own2, other2 = (
-            self.classifier(self.dropout(attended)) for attended in attend(features[first], features[second], mutual)
-        )
-        targets = torch.cat([labels[first], labels[second]])
-        by_own, by_other = torch.cat([own1, own2]), torch.cat([other1, other2])
-        return {
-            "cross-entropy": F.cross_entropy(torch.cat([by_own, by_other]), targets.repeat(2)),
-            "ranking": ranking(by_own, by_other, targets, self.recipe.margin),
-        }
+        return pair_losses(self.pooled(images), labels, self.mutual, self.classify, self.recipe.margin, self.mine)
 
     def evidence(self, images: Tensor) -> Tensor:
-        features = self.backbone(images)[-1]
-        predicted = self.classifier(features.mean((2, 3))).argmax(1)
-        return torch.einsum("bchw,bc->bhw", features, self.classifier.weight[predicted]).relu()
+        return class_activation_map(self.backbone(images)[-1], self.classifier)
 
     def batches(self, labels: list[int], size: int, rng: random.Random) -> list[list[int]]:
         """Classes drawn for each batch, then the next images of each class's shuffled queue."""

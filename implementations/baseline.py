@@ -11,21 +11,15 @@ It stands for no single paper. Every number below carries its source: O = ours.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from implementations.common.cli import run
-from implementations.common.evaluate import input_gradient
+from implementations.common.evaluate import class_activation_map, input_gradient
 from implementations.common.method import Classes, Method, Terms
 from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.schedules import Cosine
 from implementations.common.vit import CLASS, attend
-
-
-def class_activation_map(features: Tensor, weight: Tensor, predicted: Tensor) -> Tensor:
-    """(B, C, h, w), (K, C), (B,) → (B, h, w): how much each place speaks for the predicted class, negative values as 0."""
-    return torch.einsum("bchw,bc->bhw", features, weight[predicted]).relu()
 
 
 class Baseline(Method):
@@ -86,9 +80,7 @@ class Baseline(Method):
 
     def evidence(self, images: Tensor) -> Tensor:
         if self.backbone.family == "cnn":
-            features = self.backbone(images)[-1]
-            predicted = self.classifier(features.mean((2, 3))).argmax(1)
-            return class_activation_map(features, self.classifier.weight, predicted)
+            return class_activation_map(self.backbone(images)[-1], self.classifier)
         tokens = self.backbone.blocks[:-1](self.backbone.embed(images))
         attention = attend(self.backbone.blocks[-1], tokens).maps.attention(CLASS)
         return attention[:, :, 0, self.backbone.prefix :].mean(1).unflatten(1, self.backbone.grid)

@@ -20,7 +20,7 @@ from tools.links import ledger  # noqa: E402
 from tools.pages.health import Ledger  # noqa: E402
 from tools.pages.records import Runs, read_runs  # noqa: E402
 
-WATCHED = ("catalog.yaml", "catalog", "implementations", "site/templates", "site/assets")
+WATCHED = ("catalog.yaml", "catalog", "implementations", "site/templates", "site/losses", "site/assets")
 state = {"serving": False, "paths": ["index.md"]}
 
 

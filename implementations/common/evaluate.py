@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor
+from torch import Tensor, nn
 from torch.backends import mkldnn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -84,6 +84,15 @@ def pointing(
         mine += [dict(zip(hits, of_image, strict=True)) for of_image in zip(*hits.values(), strict=True)]
     everyone = _in_order(mine, split, accelerator)
     return {name: [hits[name] for hits in everyone] for name in everyone[0]}
+
+
+def class_activation_map(features: Tensor, classifier: nn.Linear) -> Tensor:
+    """(B, C, h, w) → (B, h, w) ≥ 0: how much each place speaks for the class predicted from the map's average.
+
+    Of a linear classifier of that average (Zhou et al., CVPR 2016); what speaks against the class counts as 0.
+    """
+    predicted = classifier(features.mean((2, 3))).argmax(1)
+    return torch.einsum("bchw,bc->bhw", features, classifier.weight[predicted]).relu()
 
 
 def input_gradient(method: Method, images: Tensor) -> Tensor:

@@ -41,6 +41,14 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Linear(Schedule):
+    """Falls in a straight line from the end of the warm-up to 0 after the last batch (Caffe's "poly" with power 1)."""
+
+    def after(self, step: int, warmup: int, per_epoch: int, total: int) -> float:
+        return 1 - (step - warmup) / max(1, total - warmup)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Steps(Schedule):
     """Multiplied by `factor` every `every` epochs."""
 

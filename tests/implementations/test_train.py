@@ -13,7 +13,7 @@ import torch
 from implementations.common import checkpoints, evaluate, fingerprint, randomness
 from implementations.common.errors import Fault, Usage
 from implementations.common.progress import Progress
-from implementations.common.schedules import Cosine, Exponential, MultiStep, Schedule, Stages, Steps
+from implementations.common.schedules import Cosine, Exponential, Linear, MultiStep, Schedule, Stages, Steps
 from implementations.common.train import Settings, Trainer
 from tests.implementations.launch import launch
 from tests.implementations.toys import (
@@ -432,6 +432,8 @@ def test_a_batch_that_no_training_set_fills_is_refused():
         (Schedule(warmup=4), [0.25, 0.75, 1.0, 1.0]),
         (Cosine(), [1.0, (1 + math.cos(math.pi * 2 / 20)) / 2, 0.5, (1 + math.cos(math.pi * 19 / 20)) / 2]),
         (Cosine(warmup=0.1), [0.5, 1.0, (1 + math.cos(math.pi * 8 / 18)) / 2, (1 + math.cos(math.pi * 17 / 18)) / 2]),
+        (Linear(), [1.0, 0.9, 0.5, 0.05]),
+        (Linear(warmup=0.1), [0.5, 1.0, 10 / 18, 1 / 18]),
         (Steps(every=2, factor=0.1), [1.0, 1.0, 0.1, 0.1]),
         (Exponential(every=2, factor=0.9), [1.0, 0.9**0.2, 0.9, 0.9**1.9]),
         (Stages(first=0.5, second=0.2), [1.0, (1 + math.cos(math.pi * 2 / 10)) / 2, 0.2, 0.2 * (1 + math.cos(math.pi * 9 / 10)) / 2]),

@@ -25,6 +25,7 @@ PAGES = {
     "checks": "checks/",
     "side by side": "side-by-side/",
     "attention": "attention/",
+    "losses": "losses/",
     "corrections": "corrections/",
     "link health": "links/",
     "surveys": "surveys/",

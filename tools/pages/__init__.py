@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.catalog import Catalog
-from tools.pages import attention, badges, checks, data, health, lists, papers, rules
+from tools.pages import attention, badges, checks, data, health, lists, losses, papers, rules
 from tools.pages.addresses import Page
 from tools.pages.paging import entry_address
 from tools.pages.records import Runs
@@ -30,6 +30,7 @@ def all_pages(catalog: Catalog, runs: Runs, ledger: health.Ledger) -> Iterator[P
     yield from checks.checks(catalog, runs)
     yield checks.side_by_side(catalog, runs)
     yield attention.attention(catalog, runs)
+    yield losses.losses(catalog, runs)
     yield rules.rules()
     yield from health.link_health(catalog, ledger)
 
