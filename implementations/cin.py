@@ -1,20 +1,20 @@
 """CIN, a reconstruction in part: channels complete each other, and pairs compare how they do (Gao et al., AAAI 2020).
 
-Channels of a CNN's last map stand for different cues, which no layer holds against each other. In the self-channel interaction
-(SCI), each channel is rebuilt as a mix of those that are least correlated with it, which see what it misses; a convolution of the
-mix is added to the map, and the sum is classified. In training, a contrastive channel interaction (CCI) subtracts another image's
-weights of that mix from an image's own, so that what differs counts, and a contrastive loss on the maps that come of it draws
-pairs of one class together and holds others apart. The test pass is one look, without CCI.
+Channels of a CNN's last map respond to different cues, and no layer relates them. The self-channel interaction (SCI) rebuilds
+each channel as a mix of those least correlated with it, which see what it misses; a convolution φ of the mix is added to the map,
+and the sum is classified. In training, the contrastive channel interaction (CCI) subtracts another image's weights of that mix
+from an image's own, so that what differs counts, and a contrastive loss on the maps that result draws pairs of one class together
+and holds others apart. The test pass is one look, without CCI.
 
-No code by the authors is public, and we couldn't read the full text. Certain, by public notes of the paper and by the equations
-that another library, Hawkeye, cites, are: softmax of the negative products, not scaled; a residual 3 × 3 convolution, the same
-in both interactions; |W_A − η·W_B| with η from one linear layer on both mixes; the loss, its weight, margin and width.
-Kept: all of this.  Left out: Hawkeye's smoothed labels and augmentation, and its products' division by the number of positions,
-after which all weights are nearly equal.  Where paper and code differ: there is no official code.
-Assumed: batches of a few classes; half of the pairs are of one class, half of two, each image in one if classes' sizes allow it
-(Hawkeye has none of one class, and its contrastive loss is always 0); maps over the root of their size for the two layers that
-see a whole map, or the loss explodes at usual rates; Hawkeye's optimiser and epochs, the baseline's images. What it looks at is
-the class activation map of the completed map, and by another name SCI's share in it.  A step is one pass of the backbone.
+No code by the authors is public, and we couldn't read the full text. Public notes of the paper, and equations quoted by another
+library, Hawkeye, make these certain: softmax of the negative products, not scaled; a residual 3 × 3 convolution, shared by both
+interactions; |W_A − η·W_B| with η by one linear layer on both mixes; the loss, its weight, margin and width.
+Kept: all of this.  Left out: Hawkeye's smoothed labels and augmentation, and its division of products by the number of positions,
+which makes all weights nearly equal.  Where paper and code differ: there is no official code.
+Assumed: batches of a few classes; half of the pairs are of one class, half of two, each image in one pair where classes' sizes
+allow it (Hawkeye has no pair of one class, and its contrastive loss is always 0); both layers that see whole maps divide them by
+the root of their size, or the loss diverges at usual rates; Hawkeye's optimiser and epochs, the baseline's images. Evidence is
+the completed map's class activation map, and a second map SCI's share.  A step is one pass of the backbone, two of φ.
 Catalog: catalog/papers/cin.yaml.  Every number below carries its source: P = paper, as notes and Hawkeye quote it, O = ours.
 """
 
@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from implementations.common.cli import run
+from implementations.common.evaluate import class_activation_map
 from implementations.common.method import Claim, Classes, Method, Terms, at_least_float32, full_precision
 from implementations.common.recipes import MEAN, STD, Recipe, op
 from implementations.common.sampling import random_classes
@@ -42,21 +43,20 @@ def complementary(features: Tensor) -> Tensor:
 
 
 def pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Labels (B,) → B // 4 pairs of one class, then as many of two, as indices (2 · (B // 4),) of their first and second images.
+    """Labels (B,) → B // 4 pairs of one class, then as many of two: indices of their first and second images, 2 · (B // 4) each.
 
-    Of four images in a row, class by class, the first two are a pair; of all the others, the first half goes with the second.
-    Where that isn't a pair of its kind, another image takes the second one's place. Each class needs two images, and a batch two
-    classes. Raises ValueError for fewer than 4 images.
+    Each class has two images or more, and a batch two classes or more. Raises ValueError for fewer than 4 images.
     """
     count = len(labels) // 4
     if not count:
-        raise ValueError(f"pairs of both kinds take 4 images, not {len(labels)}")
+        raise ValueError(f"{len(labels)} images give no pairs of both kinds: expected at least 4, two each of two classes")
     same = labels[:, None] == labels
-    fours = same.int().argmax(1).argsort(stable=True)[: 4 * count].view(count, 4)
+    by_class = same.int().argmax(1).argsort(stable=True)  # classes as they come, so that chance says which of them meet
+    fours = by_class[: 4 * count].view(count, 4)
     left, right = fours[:, 2:].flatten().chunk(2)
     first, second = torch.cat([fours[:, 0], left]), torch.cat([fours[:, 1], right])
     fits = torch.cat([same[first[:count]], ~same[left]]).scatter(1, first[:, None], False)
-    return first, (fits * (1 + F.one_hot(second, len(labels)))).argmax(1)
+    return first, (fits * (1 + F.one_hot(second, len(labels)))).argmax(1)  # where the second doesn't fit, an image that does
 
 
 def contrastive(first: Tensor, second: Tensor, same: Tensor, margin: float) -> Tensor:
@@ -66,14 +66,16 @@ def contrastive(first: Tensor, second: Tensor, same: Tensor, margin: float) -> T
         return torch.where(same, distances, (margin - distances).relu()).square().mean()
 
 
-class OfWholeMap(nn.Linear):
-    """A linear layer on all n numbers of maps (B, …), each divided by √n, so that neither outputs nor gradients grow with n."""
+class WholeMapLinear(nn.Linear):
+    """A linear layer on all n numbers of maps (B, …), divided by √n, so that neither outputs nor gradients grow with n."""
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.normal_(self.weight, std=self.out_features**-0.5)
 
     def forward(self, maps: Tensor) -> Tensor:
+        if maps[0].numel() != self.in_features:
+            raise ValueError(f"{maps[0].numel()} numbers a map, expected {self.in_features}: construct it for the maps' own size")
         return super().forward(maps.flatten(1) / self.in_features**0.5)
 
 
@@ -84,22 +86,18 @@ class ChannelInteraction(nn.Module):
         super().__init__()
         self.margin, self.weigh = margin, complementary
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
-        self.scale = OfWholeMap(2 * channels * positions, 1)
-        self.embed = OfWholeMap(channels * positions, width, bias=False)  # a bias cancels in distances
+        self.scale = WholeMapLinear(2 * channels * positions, 1)
+        self.embed = WholeMapLinear(channels * positions, width, bias=False)  # a bias cancels in distances
 
     def mix(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, h, w) → weights (B, C, C), and each channel as the mix by its weights (B, C, h·w), in float32 or better."""
+        """(B, C, h, w) → weights (B, C, C), and each channel as the mix by its weights (B, C, h, w), in float32 or better."""
         weights = self.weigh(features.flatten(2))
         with full_precision(features):
-            return weights, weights @ at_least_float32(features.flatten(2))
-
-    def add(self, features: Tensor, mixed: Tensor) -> Tensor:
-        """(B, C, h, w) and a mix of its channels (B, C, h·w) → the sum of the first and the convolved second (B, C, h, w)."""
-        return features + self.conv(mixed.view(features.shape))
+            return weights, (weights @ at_least_float32(features).flatten(2)).view(features.shape)
 
     def complete(self, features: Tensor) -> Tensor:
         """(B, C, h, w) → the same, completed by the self-channel interaction: all that is left at test time."""
-        return self.add(features, self.mix(features)[1])
+        return features + self.conv(self.mix(features)[1])
 
     def forward(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h, w), (B,) → completed maps (B, C, h, w), to be classified, and the contrastive loss of the batch's pairs."""
@@ -110,8 +108,8 @@ class ChannelInteraction(nn.Module):
             whole = at_least_float32(features)[own]
             scale = self.scale(torch.cat([mixed[own], mixed[other]], dim=1))
             differing = (weights[own] - scale[:, :, None] * weights[other]).abs() @ whole.flatten(2)
-            embedded = self.embed(self.add(whole, differing)).chunk(2)
-        return self.add(features, mixed), contrastive(*embedded, labels[first] == labels[second], self.margin)
+            embedded = self.embed(whole + self.conv(differing.view(whole.shape))).chunk(2)
+        return features + self.conv(mixed), contrastive(*embedded, labels[first] == labels[second], self.margin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +159,7 @@ class CIN(Method):
             "contrastive_weight": 0.5,  # O a quarter
             "lr": 6e-3,  # O the baseline's
             "backbone_lr": 3e-3,  # O the baseline's
+            "weight_decay": 0.5,  # O the baseline's
         }
     }
 
@@ -170,15 +169,16 @@ class CIN(Method):
         self.interaction = ChannelInteraction(channels, height * width, recipe.width, recipe.margin)
         self.classifier = nn.Linear(channels, len(classes))
 
+    def classify(self, completed: Tensor) -> Tensor:
+        return self.classifier(completed.mean((2, 3)))
+
     def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.interaction.complete(self.backbone(images)[-1]).mean((2, 3)))
+        return self.classify(self.interaction.complete(self.backbone(images)[-1]))
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
         completed, loss = self.interaction(self.backbone(images)[-1], labels)
-        return {
-            "cross-entropy": F.cross_entropy(self.classifier(completed.mean((2, 3))), labels),
-            "contrastive": self.recipe.contrastive_weight * loss,
-        }
+        weighted = self.recipe.contrastive_weight * loss
+        return {"cross-entropy": F.cross_entropy(self.classify(completed), labels), "contrastive": weighted}
 
     def evidence(self, images: Tensor) -> Tensor:
         return self.evidence_maps(images)["evidence"]
@@ -186,9 +186,8 @@ class CIN(Method):
     def evidence_maps(self, images: Tensor) -> dict[str, Tensor]:
         features = self.backbone(images)[-1]
         completed = self.interaction.complete(features)
-        weight = self.classifier.weight[self.classifier(completed.mean((2, 3))).argmax(1)]
-        found = {"evidence": completed, "interaction": completed - features}
-        return {name: torch.einsum("bchw,bc->bhw", one, weight).relu() for name, one in found.items()}
+        share = torch.einsum("bchw,bc->bhw", completed - features, self.classifier.weight[self.classify(completed).argmax(1)])
+        return {"evidence": class_activation_map(completed, self.classifier), "interaction": share.relu()}
 
     def batches(self, labels: list[int], size: int, rng: random.Random) -> list[list[int]]:
         """Classes drawn for each batch, then the next images of each class's shuffled queue."""

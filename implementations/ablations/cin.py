@@ -40,7 +40,7 @@ class _Nothing(nn.Module):
     """Says nothing of a pair."""
 
     def forward(self, mixed: Tensor) -> Tensor:
-        return torch.zeros_like(mixed[:, 0, :1])
+        return torch.zeros_like(mixed[:, 0, 0, :1])
 
 
 class PlainContrast(CIN):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,10 +10,8 @@ import torch.nn.functional as F
 from torch import nn, tensor
 
 from implementations.ablations.cin import NoPairs, PlainContrast, UniformWeights
-from implementations.cin import CIN, ChannelInteraction, OfWholeMap, complementary, contrastive, pairs
+from implementations.cin import CIN, ChannelInteraction, WholeMapLinear, complementary, contrastive, pairs
 from tests.implementations.tiny import build, images, labels, reached
-
-PAGE = Path(__file__).resolve().parents[2] / "site/losses/cin.md"
 
 
 def randn(*shape: int) -> torch.Tensor:
@@ -58,7 +54,7 @@ def test_the_weights_and_mixes_of_three_worked_channels():
     alike = pytest.approx([0.0177, 0.0177, 0.9647], abs=1e-4)
     assert weights[0].tolist() == [alike, alike, pytest.approx([0.4223, 0.4223, 0.1554], abs=1e-4)]
     alike = pytest.approx([0.0707, 0.9647], abs=1e-4)
-    assert mixed[0].tolist() == [alike, alike, pytest.approx([1.6893, 0.1554], abs=1e-4)]
+    assert mixed[0, :, 0].tolist() == [alike, alike, pytest.approx([1.6893, 0.1554], abs=1e-4)]
 
 
 def test_products_are_summed_over_positions_and_not_scaled():
@@ -78,7 +74,7 @@ def test_positions_may_change_places_and_channels_carry_their_weights_along():
 def test_the_mix_is_convolved_and_added_so_that_without_the_convolution_nothing_changes():
     module, features = interaction(), randn(2, 5, 2, 3)
     _, mixed = module.mix(features)
-    expected = F.conv2d(mixed.view(2, 5, 2, 3), module.conv.weight, module.conv.bias, padding=1)
+    expected = F.conv2d(mixed, module.conv.weight, module.conv.bias, padding=1)
     assert torch.allclose(module.complete(features), features + expected)
     for parameter in module.conv.parameters():
         nn.init.zeros_(parameter)
@@ -98,7 +94,7 @@ def test_weights_of_a_pair_are_subtracted_by_the_scale_that_both_mixes_give():
     found = compared(module, features, classes)
     for image, other, scale, place in ((a, b, eta, 0), (b, a, gamma, 2)):
         differing = (weights[image] - scale * weights[other]).abs() @ features[image].flatten(1)
-        assert torch.allclose(found[place], module.add(features[image][None], differing[None])[0])
+        assert torch.allclose(found[place], features[image] + module.conv(differing.view(1, 5, 2, 3))[0])
 
 
 def test_of_two_equal_images_at_scale_1_nothing_is_left_and_at_scale_0_all_of_the_mix():
@@ -132,20 +128,35 @@ def test_both_interactions_have_the_same_convolution():
     assert sorted(seen) == [4, 4]
 
 
+def fitted(layer: nn.Module, positions: int) -> list[float]:
+    """The contrastive losses of twenty steps that draw eight pairs of one class together, at the paper profile's rate."""
+    first, second = randn(2, 8, 64, positions).float()
+    optimizer, losses = torch.optim.SGD(layer.parameters(), lr=CIN.recipe.lr), []
+    for _ in range(20):
+        loss = contrastive(layer(first.flatten(1)), layer(second.flatten(1)), torch.ones(8, dtype=torch.bool), 0.5)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return losses
+
+
 def test_a_layer_on_whole_maps_starts_and_learns_alike_on_maps_of_any_size():
-    """At the paper profile's rate, at which the loss of an undivided layer doesn't fall but explode."""
     for positions in (16, 196):
         torch.manual_seed(0)
-        layer, (first, second) = OfWholeMap(64 * positions, 256, bias=False), torch.randn(2, 8, 64, positions)
-        optimizer, kind, losses = torch.optim.SGD(layer.parameters(), lr=CIN.recipe.lr), torch.ones(8, dtype=torch.bool), []
-        for _ in range(20):
-            loss = contrastive(layer(first), layer(second), kind, 0.5)
-            losses.append(loss.item())
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+        losses = fitted(WholeMapLinear(64 * positions, 64, bias=False), positions)
         assert losses[0] == pytest.approx(2, rel=0.1)  # the mean squared difference of independent numbers
         assert losses == sorted(losses, reverse=True)
+
+
+def test_without_the_division_the_loss_would_explode_on_maps_of_the_papers_size():
+    losses = fitted(nn.Linear(64 * 196, 64, bias=False), 196)
+    assert not losses[-1] < 1e6 * losses[0]
+
+
+def test_maps_of_another_size_than_the_layers_were_constructed_for_are_refused():
+    with pytest.raises(ValueError, match="120 numbers a map, expected 60: construct it for the maps' own size"):
+        interaction()(randn(4, 5, 3, 4), tensor([0, 0, 1, 1]))
 
 
 # -------------------------------------------------------------------------------------------------------- pairs
@@ -155,7 +166,7 @@ def test_the_pairs_of_worked_batches():
     assert [one.tolist() for one in pairs(tensor([7, 7, 3, 3, 5, 5, 4, 4]))] == [[0, 4, 2, 3], [1, 5, 6, 7]]
     assert [one.tolist() for one in pairs(tensor([0, 1, 0, 1, 0, 1, 0, 1]))] == [[0, 1, 4, 6], [2, 3, 5, 7]]
     assert [one.tolist() for one in pairs(tensor([0, 0, 1, 1]))] == [[0, 2], [1, 0]]  # one image is in two pairs
-    with pytest.raises(ValueError, match="pairs of both kinds take 4 images, not 3"):
+    with pytest.raises(ValueError, match="3 images give no pairs of both kinds: expected at least 4"):
         pairs(tensor([0, 0, 1]))
 
 
@@ -262,7 +273,8 @@ def test_the_terms_are_of_the_completed_maps_and_of_the_pairs_by_their_weight():
         terms, logits = method.losses(images(8), classes), method(images(8))
         _, loss = method.interaction(method.backbone(images(8))[-1], classes)
     assert terms["cross-entropy"].item() == pytest.approx(F.cross_entropy(logits, classes).item(), rel=1e-5)
-    assert terms["contrastive"].item() == pytest.approx(2 * loss.item(), rel=1e-5)
+    assert terms["contrastive"].item() == pytest.approx(method.recipe.contrastive_weight * loss.item(), rel=1e-5)
+    assert CIN.recipe.contrastive_weight == 2
 
 
 def test_in_training_only_the_contrastive_loss_depends_on_the_partner():
@@ -312,7 +324,7 @@ def test_the_evidence_adds_up_to_the_predicted_logit_and_the_share_of_the_intera
 def test_with_uniform_weights_each_channel_is_completed_by_the_mean_of_all():
     method, features = build(UniformWeights), randn(2, 128, 4, 4).float()
     weights, mixed = method.interaction.mix(features)
-    assert torch.allclose(mixed, features.flatten(2).mean(1, keepdim=True).expand_as(mixed), atol=1e-5)
+    assert torch.allclose(mixed, features.mean(1, keepdim=True).expand_as(mixed), atol=1e-5)
     assert torch.allclose(weights.sum(2), torch.ones(2, 128))
 
 
@@ -327,28 +339,3 @@ def test_in_the_plain_contrast_completed_maps_are_compared():
     plain, features, (first, second) = build(PlainContrast), randn(8, 128, 4, 4).float(), pairs(labels(8))
     completed = plain.interaction.complete(features)
     assert torch.allclose(compared(plain.interaction, features, labels(8)), completed[torch.cat([first, second])], atol=1e-5)
-
-
-# --------------------------------------------------------------------------------------------------- to take away
-
-
-def test_the_lines_on_the_page_lower_their_loss():
-    constructed, called = re.search(r"```python\n(.+?)\n\n(.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL).groups()
-    torch.manual_seed(0)
-    net, head = nn.Sequential(nn.Conv2d(3, 512, 4, stride=4), nn.ReLU()), nn.Linear(512, 8)
-    told = {"images": torch.randn(16, 3, 16, 16), "labels": labels(16), "classes": 8}
-    exec(constructed, told)  # noqa: S102 - our own
-    optimizer = torch.optim.SGD([*net.parameters(), *head.parameters(), *told["interaction"].parameters()], lr=0.05)
-    losses = []
-    for _ in range(4):
-        told["features"] = net(told["images"])
-        told["pooled"] = told["features"].mean((2, 3))
-        told["logits"] = head(told["pooled"])
-        exec(called, told)  # noqa: S102 - our own
-        losses.append((told["loss"].item(), told["contrastive"].item()))
-        optimizer.zero_grad()
-        told["loss"].backward()
-        assert all(parameter.grad is not None for parameter in net.parameters())
-        optimizer.step()
-    assert losses[-1][0] < losses[0][0]
-    assert losses[-1][1] < losses[0][1]
