@@ -55,8 +55,8 @@ def pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
     fours = by_class[: 4 * count].view(count, 4)
     left, right = fours[:, 2:].flatten().chunk(2)
     first, second = torch.cat([fours[:, 0], left]), torch.cat([fours[:, 1], right])
-    fits = torch.cat([same[first[:count]], ~same[left]]).scatter(1, first[:, None], False)
-    return first, (fits * (1 + F.one_hot(second, len(labels)))).argmax(1)  # where the second doesn't fit, an image that does
+    fits = torch.cat([same[first[:count]], ~same[left]])
+    return first, (fits * (1 + F.one_hot(second, len(labels)))).argmax(1)  # for a second that doesn't fit, the first that does
 
 
 def contrastive(first: Tensor, second: Tensor, same: Tensor, margin: float) -> Tensor:

@@ -86,6 +86,7 @@ def test_the_mix_is_convolved_and_added_so_that_without_the_convolution_nothing_
 
 def test_weights_of_a_pair_are_subtracted_by_the_scale_that_both_mixes_give():
     module, features = interaction(), randn(4, 5, 2, 3)
+    nn.init.constant_(module.scale.bias, 1.0)  # so that differences have either sign
     (a, b), classes = (0, 1), tensor([0, 0, 1, 1])  # the first of two pairs
     weights, mixed = module.mix(features)
     together = torch.cat([mixed[a].flatten(), mixed[b].flatten()]), torch.cat([mixed[b].flatten(), mixed[a].flatten()])
@@ -93,7 +94,9 @@ def test_weights_of_a_pair_are_subtracted_by_the_scale_that_both_mixes_give():
     assert not torch.allclose(eta, gamma, atol=1e-2)
     found = compared(module, features, classes)
     for image, other, scale, place in ((a, b, eta, 0), (b, a, gamma, 2)):
-        differing = (weights[image] - scale * weights[other]).abs() @ features[image].flatten(1)
+        difference = weights[image] - scale * weights[other]
+        assert difference.min() < -0.1 < 0.1 < difference.max()
+        differing = difference.abs() @ features[image].flatten(1)
         assert torch.allclose(found[place], features[image] + module.conv(differing.view(1, 5, 2, 3))[0])
 
 
