@@ -38,8 +38,7 @@ from implementations.common.schedules import Cosine
 def complementary(features: Tensor) -> Tensor:
     """Maps (B, C, N) → how much each channel takes of each, (B, C, C): row by row the softmax of their negative products."""
     with full_precision(features):  # products grow with N, and are not scaled
-        features = at_least_float32(features)
-        return (-features @ features.mT).softmax(2)
+        return (-at_least_float32(features) @ at_least_float32(features).mT).softmax(2)
 
 
 def pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -170,6 +169,7 @@ class CIN(Method):
         self.classifier = nn.Linear(channels, len(classes))
 
     def classify(self, completed: Tensor) -> Tensor:
+        """Completed maps (B, C, h, w) → logits (B, K)."""
         return self.classifier(completed.mean((2, 3)))
 
     def forward(self, images: Tensor) -> Tensor:
