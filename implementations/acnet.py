@@ -2,10 +2,10 @@
 
 A tree goes from coarse to fine. ACNet grows a complete binary one out of a pretrained network's features. At each inner node a
 routing module gives the probability of going right; along each edge attention transformers (dilated convolutions side by side,
-then a gate on each channel) refine the features; each leaf classifies. The prediction averages the leaves, weighted by paths.
+then a gate on each channel) refine the features. The leaves' class probabilities are averaged, weighted by those of their paths.
 
 Kept, and certain (abstract, introduction, Figure 2, README of the authors' Caffe code): these modules, soft decisions, the sum
-over leaves, its log-likelihood, unit signed roots, two stages (tree, then all).  Left out: the first's batch size, weight decay.
+over leaves, its log-likelihood, signed roots of length 1, two stages.  Left out: the first's batch size and weight decay.
 Assumed, from memory of the paper: ResNet-50 without its last stage; height 3; four dilations; two transformers on left edges, one
 on right ones; GCNet's context block and average pooling in routers, max pooling in leaves; each leaf's likelihood; rates, epochs,
 images. Ours: widths, dilations merged by 1 × 1, a cosine and BatchNorms that move in each stage, the heads' own rate, evidence.
@@ -57,7 +57,9 @@ def head(linear: nn.Conv2d, pooled: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Recipe):
-    """ACNet's own: the rate of the linear layers in leaves and routers (None: `lr`), the root's map (1: the last), and more."""
+    """ACNet's own: the rate of the leaves' and routers' linear layers (None: `lr`), the root's map (1 is the last), levels,
+    channels, transformers on either edge, and what they are made of.
+    """
 
     head_lr: float | None = None
     tap: int
@@ -191,9 +193,11 @@ class ACNet(Method):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         *others, new = super().parameter_groups()
-        heads = [p for name, p in self.named_parameters() if name.startswith("classify.") or ".decide." in name]
-        rest = [p for p in new["params"] if all(p is not head for head in heads)]
-        return [*others, new | {"params": rest}, {"name": "heads", "params": heads, "lr": self.recipe.head_lr or self.recipe.lr}]
+        linear = [self.classify, *(router.decide for router in self.routers if isinstance(router, Router))]
+        heads = [p for layer in linear for p in layer.parameters()]
+        held, rate = {id(p) for p in heads}, self.recipe.lr if self.recipe.head_lr is None else self.recipe.head_lr
+        rest = [p for p in new["params"] if id(p) not in held]
+        return [*others, new | {"params": rest}, {"name": "heads", "params": heads, "lr": rate}]
 
     def phase(self, epoch: int, epochs: int) -> str:
         alone = epoch < self.recipe.schedule.epochs_of_first(epochs)

@@ -58,7 +58,7 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-DEAR = {"broken_records", "built_site", "by_mkdocs", "by_two", "evidence", "paged", "short", "trained", "two_processes", "zensical"}
+DEAR = {"built_site", "by_mkdocs", "by_two", "evidence", "hub", "paged", "short", "trained", "two_processes"}
 """Fixtures that take many seconds: the tests that use one go to one worker, so that it is set up once. All others go to any."""
 
 
@@ -66,7 +66,10 @@ DEAR = {"broken_records", "built_site", "by_mkdocs", "by_two", "evidence", "page
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tells xdist (--dist loadgroup) which tests belong together."""
     for item in items:
-        for name in sorted(DEAR.intersection(item.fixturenames)):
+        names = DEAR.intersection(item.fixturenames)
+        if len(names) > 1:  # xdist would make a third group of both
+            raise pytest.UsageError(f"{item.nodeid} uses {' and '.join(sorted(names))}: only one of them can be in DEAR")
+        for name in names:
             item.add_marker(pytest.mark.xdist_group(name))
 
 

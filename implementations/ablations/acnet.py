@@ -1,13 +1,14 @@
-"""ACNet without routing, without a tree, and with edges of one depth: what choosing paths, having several, and two scales add."""
+"""ACNet without routing, without a tree, with edges of one depth, with one learning rate: what each of them is worth."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from torch import Tensor, nn
 
 from implementations.acnet import ACNet, Settings
-from implementations.common.method import Classes, at_least_float32
+from implementations.common.method import Classes, Method, at_least_float32
 
 
 class _EitherWay(nn.Module):
@@ -52,3 +53,13 @@ class EvenEdges(ACNet):
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
         self.left = nn.ModuleList(edge[: recipe.right] for edge in self.left)
+
+
+class OneRate(ACNet):
+    """The heads' own learning rate made neutral: all new layers have one.
+
+    Tells what it is worth. It is how the method was tried first.
+    """
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return Method.parameter_groups(self)

@@ -1,10 +1,10 @@
-"""GCL without its graphs, and without either of them: what regions learn from each other."""
+"""GCL without its graphs, without either of them, and without two of its losses: what regions learn from each other."""
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
-from implementations.common.method import Classes
+from implementations.common.method import Classes, Terms
 from implementations.gcl import GCL, Settings
 
 
@@ -39,3 +39,14 @@ class NoStrengthening(GCL):
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
         self.strengthen = nn.Identity()
+
+
+class NoOrderOfLosses(GCL):
+    """The guided and the correlation loss made neutral: patches needn't be easier than the image, nor all of them than each.
+
+    Tells what asking for it is worth.
+    """
+
+    def losses(self, images: Tensor, labels: Tensor) -> Terms:
+        terms = super().losses(images, labels)
+        return {name: terms[name] for name in ("classification", "rank")}

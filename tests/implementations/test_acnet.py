@@ -267,7 +267,9 @@ def test_the_linear_layers_on_features_of_length_one_have_a_rate_of_their_own(gi
     groups = {group["name"]: group for group in method.parameter_groups()}
     assert {name: group["lr"] for name, group in groups.items()} == {"backbone": 0.002, "new layers": 0.01, "heads": rate}
     linear = [method.classify, *(router.decide for router in method.routers)]
-    assert {id(p) for p in groups["heads"]["params"]} == {id(p) for layer in linear for p in layer.parameters()}
+    heads = {id(p) for layer in linear for p in layer.parameters()}
+    assert {id(p) for p in groups["heads"]["params"]} == heads
+    assert heads.isdisjoint(id(p) for p in groups["new layers"]["params"])
 
 
 def test_the_backbones_statistics_move_while_the_tree_is_trained_alone_too():

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, tensor
 
-from implementations.ablations.gcl import NoGraphs, NoPropagation, NoStrengthening
+from implementations.ablations.gcl import NoGraphs, NoOrderOfLosses, NoPropagation, NoStrengthening
 from implementations.common.errors import Usage
 from implementations.common.regions import cell_of_centre, crop, overlap
 from implementations.gcl import CFS, CGP, GCL, criss_cross, excess, rank
@@ -93,6 +93,7 @@ def test_the_strengthening_of_two_worked_pairs():
 
 
 def test_cfs_does_the_same_whatever_order_patches_come_in_and_each_receives_from_the_others():
+    torch.manual_seed(0)
     strengthen, patches, order = CFS(8, 2).double(), randn(2, 4, 8), tensor([3, 1, 0, 2])
     found = strengthen(patches)
     assert torch.allclose(strengthen(patches[:, order]), found[:, order])
@@ -278,3 +279,9 @@ def test_without_strengthening_or_either_graph_the_answer_is_another():
             answers.append(with_gamma(kind).eval().together(randn(2, 128).float(), randn(2, 4, 128).float()))
     assert not torch.allclose(answers[0], answers[1], atol=1e-3)
     assert torch.equal(answers[1], answers[2])
+
+
+def test_without_the_order_of_losses_the_other_two_are_as_they_were():
+    whole, part = (with_gamma(kind).eval().losses(images(), labels()) for kind in (GCL, NoOrderOfLosses))
+    assert set(whole) - set(part) == {"guided", "correlation"}
+    assert all(torch.equal(part[name], whole[name]) for name in part)

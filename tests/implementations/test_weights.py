@@ -200,16 +200,17 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory) -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
     """What each of CALLS was told, and what it asked the hub for. In a process of its own, since a hub's address is read at import."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.asked = {}
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     home = tmp_path_factory.mktemp("hub")
-    variables = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    shown = subprocess.run(
-        [sys.executable, "-c", FETCH.format(calls=CALLS)], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True, timeout=60
-    )
-    server.shutdown()
-    server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        server.asked = {}
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        variables = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        command, env = [sys.executable, "-c", FETCH.format(calls=CALLS)], os.environ | variables
+        try:
+            shown = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=240)
+        finally:
+            server.shutdown()
+    assert shown.returncode == 0, shown.stderr
     said = [line.removeprefix("said: ") for line in shown.stdout.splitlines() if line.startswith("said: ")]
     return dict(zip(CALLS, said, strict=True)), server.asked
 

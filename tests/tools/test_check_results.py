@@ -163,6 +163,13 @@ def test_of_code_that_computes_the_same_otherwise_nothing_is_said(tmp_path, evid
     assert "::error" not in said
 
 
+def test_a_record_is_held_against_what_the_code_computes_from_the_weights_that_its_own_cpu_drew(tmp_path, monkeypatch):
+    made, given = records.read(untrained(tmp_path, UniformGates, "finch_resnet", "implementations/ablations/api_net.py")), []
+    monkeypatch.setattr(fingerprint, "of", lambda method, recipe, drawn: given.append(drawn))
+    recheck._now(made, ROOT)
+    assert given == [made.fingerprint["exact"]["drawn"]]
+
+
 def test_an_ablations_record_is_held_against_the_class_of_its_file(tmp_path):
     file = "implementations/ablations/api_net.py"
     made = records.read(untrained(tmp_path, UniformGates, "finch_resnet", file))
@@ -629,7 +636,7 @@ for backbone, then in json.load(sys.stdin).items():
 """
 
 
-def test_a_record_holds_on_a_cpu_that_draws_initial_weights_otherwise():
+def test_a_fingerprint_holds_on_a_cpu_that_draws_initial_weights_otherwise():
     """Without vector instructions, PyTorch's float32 functions round otherwise; so do those of another CPU's."""
     method = method_of("baseline")
     recipes = {name: recipe_for(method, profile="demo", backbone=name, changes=[], folder=False) for name in ("finch_vit", "finch_resnet")}
