@@ -1,9 +1,9 @@
 """Trials of recipes under one budget: which recipe is the best, and whether method and baseline were tuned alike. No torch here.
 
 The rule: under each budget (backbone with its strides, epochs, input size) baseline and method have the same number of trials;
-the recipe is the best of them on validation; and it doesn't lie at the edge of what was tried. Where it does after the last
-trial, one more beyond that edge isn't counted if it comes out no better: it can't have helped. Several seeds of a recipe are one
-trial, with their mean; all recipes of a budget, the baseline's too, are tried with the same seeds on the same validation images.
+the recipe is the best of them on validation; and it doesn't lie at the edge of what was tried. Further trials of one of them, as
+one beyond an edge, aren't counted if they come out no better: they can't have helped. Several seeds of a recipe are one trial,
+with their mean; all recipes of a budget, the baseline's too, are tried with the same seeds on the same validation images.
 Of a recipe that was tried again with a seed, as after a change of the code, the last trial counts.
 """
 
@@ -119,10 +119,15 @@ def _unequal(found: Sequence[Tried], baseline: Sequence[Tried] | None) -> Iterat
             yield "the baseline has no trial of its recipe"
         return
     ours, theirs = len(found), len(baseline)
-    if abs(ours - theirs) > 1 or (ours != theirs and not closes(found if ours > theirs else baseline)):
+    if ours != theirs and _further_helped(*((found, theirs) if ours > theirs else (baseline, ours))):
         yield f"it has {_trials(ours)} of its recipe, the baseline has {theirs}: both need the same number"
     elif not found and not baseline:
         yield "neither it nor the baseline has a trial of its recipe"
+
+
+def _further_helped(found: Sequence[Tried], count: int) -> bool:
+    """Whether the best is none of the first `count`."""
+    return not count or best(found)[0].top1 > best(found[:count])[0].top1 + TIE
 
 
 def _trials(count: int) -> str:
@@ -159,25 +164,3 @@ def _is_bound(value: float, side: str, ends: tuple[float | None, float | None]) 
     low, high = ends
     natural = side == "lowest" and (value == 0 or (value == 1 and isinstance(value, int)))
     return natural or (value == low if side == "lowest" else value == high)
-
-
-def closes(found: Sequence[Tried]) -> bool:
-    """Whether the last trial only goes beyond the edge at which the best recipe before it lay, and comes out no better."""
-    *before, last = found
-    if not before or last.top1 > best(before)[0].top1 + TIE:
-        return False
-    return any(_is_beyond(last.settings, one.settings, before) for one in best(before))
-
-
-def _is_beyond(last: Mapping[str, Any], reached: Mapping[str, Any], before: Sequence[Tried]) -> bool:
-    """Whether one recipe is another but for numbers that lie beyond all tried before, past the edge at which the other lies."""
-    changed = [name for name, value in last.items() if value != reached.get(name)]
-    if last.keys() != reached.keys():
-        return False
-    for name in changed:
-        numbers = sorted({one.settings[name] for one in before if _is_number(one.settings.get(name))})
-        if len(numbers) < 2 or not _is_number(last[name]):
-            return False
-        if not (reached[name] == numbers[-1] < last[name] or reached[name] == numbers[0] > last[name]):
-            return False
-    return bool(changed)

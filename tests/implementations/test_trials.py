@@ -40,9 +40,10 @@ def test_as_many_trials_as_the_baseline_the_best_of_them_in_the_middle_are_right
     assert wrong(AROUND) == []
 
 
-@pytest.mark.parametrize(("ours", "theirs", "said"), [(AROUND[:1], AROUND, "1 trial of its recipe, the baseline has 3"), (AROUND, AROUND[:1], "3 trials of its recipe, the baseline has 1"), ([], AROUND, "no trials of its recipe, the baseline has 3")])
+@pytest.mark.parametrize(("ours", "theirs", "said"), [(AROUND[2:], AROUND, "1 trial of its recipe, the baseline has 3"), (AROUND, AROUND[1:], "3 trials of its recipe, the baseline has 2"), ([], AROUND, "no trials of its recipe, the baseline has 3")])
 def test_another_number_of_trials_than_the_baselines_is_named(ours, theirs, said):
-    assert (UNEQUAL, f"it has {said}: both need the same number") in wrong(ours, theirs)
+    given = ours if len(ours) < len(theirs) else ours[::-1]  # the best is the last of the longer log
+    assert (UNEQUAL, f"it has {said}: both need the same number") in wrong(given, theirs if len(ours) > len(theirs) else theirs[::-1])
 
 
 def test_without_any_trial_of_either_there_is_nothing_to_compare():
@@ -108,25 +109,20 @@ def test_the_best_at_the_edge_of_what_was_tried_is_named_and_one_trial_beyond_is
     assert wrong([*log, beyond], recipe=recipe) == []
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        [trial(0.76, lr=4e-2)],  # better: it helped
-        [trial(0.70, lr=8e-3)],  # between what was tried
-        [trial(0.70, lr=4e-2, weight_decay=0.2)],  # another setting with it
-        [trial(0.70, lr=8e-3), trial(0.70, lr=4e-2)],  # two more
-        [trial(0.70, weight_decay=0.2)],  # the first of its setting: there was no edge
-        [trial(0.70, lr=1e-3)],  # the best doesn't lie at that edge
-    ],
-)
-def test_a_trial_more_that_could_have_helped_is_counted(more):
-    at_edge = [trial(0.73, lr=5e-3), trial(0.74), trial(0.75, lr=2e-2)]
-    assert UNEQUAL in [kind for kind, _ in wrong([*at_edge, *more], recipe={"lr": 2e-2})]
+AT_AN_EDGE = [trial(0.73, lr=5e-3), trial(0.74), trial(0.75, lr=2e-2)]
+FURTHER = [trial(0.70, lr=4e-2), trial(0.75, lr=8e-3), trial(0.70, lr=1e-3, backbone_lr=3e-3)]
 
 
-def test_the_baseline_may_have_gone_beyond_an_edge_too():
-    at_edge = [trial(0.73, lr=5e-3), trial(0.74), trial(0.75, lr=2e-2)]
-    assert wrong(AROUND, [*at_edge, trial(0.70, lr=4e-2)]) == []
+@pytest.mark.parametrize("more", [FURTHER[:1], FURTHER])
+def test_further_trials_that_come_out_no_better_arent_counted_neither_the_methods_nor_the_baselines(more):
+    assert UNEQUAL not in [kind for kind, _ in wrong([*AT_AN_EDGE, *more], recipe={"lr": 2e-2})]
+    assert wrong(AROUND, [*AT_AN_EDGE, *more]) == []
+
+
+@pytest.mark.parametrize("more", [[trial(0.76, lr=4e-2)], [*FURTHER, trial(0.76, lr=8e-3, weight_decay=0.2)]])
+def test_a_further_trial_that_came_out_better_is_counted(more):
+    assert UNEQUAL in [kind for kind, _ in wrong([*AT_AN_EDGE, *more], recipe=more[-1].recipe)]
+    assert UNEQUAL in [kind for kind, _ in wrong(AROUND, [*AT_AN_EDGE, *more])]
 
 
 def test_a_setting_tried_at_two_values_needs_a_third():
