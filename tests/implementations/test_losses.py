@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
+from packaging.requirements import Requirement
 from torch import Tensor, nn
 
+from tools.catalog import ROOT
 from tools.pages.losses import Loss, read_all
 
 BATCH, CLASSES, SIDE, STEPS = 16, 8, 128, 10
@@ -47,7 +54,30 @@ def trained(loss: Loss) -> Iterator[tuple[Tensor, dict[str, bool]]]:
         optimizer.zero_grad()
         names["loss"].backward()
         optimizer.step()
+        assert (names["loss"] - F.cross_entropy(names["logits"], names["labels"])).abs() > 1e-6  # cross-entropy isn't all of it
         yield names["loss"].detach(), {name: not torch.equal(one, started[name]) for name, one in parameters.items()}
+
+
+IMPORTS = """
+import importlib.metadata, pathlib, re, sys
+for file in pathlib.Path("site/losses").glob("*.md"):
+    for line in re.findall(r"^(?:from|import) .+", file.read_text(encoding="utf-8").split("```python")[1], re.MULTILINE):
+        exec(line)
+owners = importlib.metadata.packages_distributions()
+print(*{owner.lower() for name in {module.split(".")[0] for module in sys.modules} for owner in owners.get(name, ())})
+"""
+
+
+def test_what_the_lines_import_comes_with_the_packages_that_the_page_names():
+    run = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, text=True, check=True)
+    page = (ROOT / "site" / "templates" / "losses.md.j2").read_text(encoding="utf-8")
+    named = re.search(r"an environment that has ([^.]+?), such as", page)[1].replace(" and ", ", ").split(", ")
+    brought, new = set(), set(named)
+    while new:
+        brought |= new
+        needed = [line for name in new for line in importlib.metadata.requires(name) or () if "extra ==" not in line]
+        new = {re.match(r"[\w.-]+", line)[0].lower() for line in needed if Requirement(line).marker is None or Requirement(line).marker.evaluate()} - brought
+    assert {name.replace("_", "-") for name in run.stdout.split()} <= {name.replace("_", "-") for name in brought}
 
 
 @pytest.mark.parametrize("loss", read_all(), ids=lambda loss: loss.paper)
