@@ -139,12 +139,12 @@ class MCLossNet(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O its 128 channels give each of 32 classes 4, of which 2 are kept
-            "lr": 6e-3,  # O the baseline's
+            "lr": 1.2e-2,  # O
             "backbone_lr": 3e-3,  # O the baseline's
             "weight_decay": 0.5,  # O the baseline's
             "hidden": 64,  # O half of the channels
-            "alpha": 1.0,  # O
-            "beta": 10.0,  # O ten times alpha, as in MC_ResNet50.py
+            "alpha": 0.03,  # O
+            "beta": 0.3,  # O ten times alpha, as in MC_ResNet50.py
         }
     }
 

@@ -222,7 +222,7 @@ class Method(nn.Module):
         """After each step of the optimiser, without gradients: the place to change a buffer, from what `gather` gives."""
 
     def measure(self, test: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """Further numbers on the test images, under names of their own."""
+        """Further shares on the test images, from 0 to 1, under names of their own; the paper's page shows them in percent."""
         return {}
 
 

@@ -101,6 +101,17 @@ def test_ablations_are_their_own_table_with_the_difference_to_the_method(impleme
     assert len(cells(page(implemented), "Our runs on")) == 3
 
 
+def test_what_is_measured_beside_top_1_is_its_own_table_of_the_method_and_its_ablations(implemented):
+    plain = [record("kestrel", seed, [0, 0, 1, 1], outcome={"measures": {"recall@1": share}}) for seed, share in enumerate((0.5, 0.75))]
+    without = record("kestrel", 0, [0, 0, 1, 0], variant="NoWings", outcome={"measures": {"<b>levels</b> agree": 0.25}})
+    keep(implemented, *plain, without)
+    html = page(implemented)
+    assert cells(html, "Measured beside top-1, in %") == [["recall@1", "62.5 (50.0, 75.0)", "not measured"], ["&lt;b&gt;levels&lt;/b&gt; agree", "not measured", "25.0"]]
+    assert "The method" in html
+    keep(implemented, record("kestrel", 0, [0, 0, 1, 1]), record("kestrel", 1, [0, 0, 1, 1]), record("kestrel", 0, [0, 0, 1, 0], variant="NoWings"))
+    assert "Measured beside top-1" not in page(implemented)
+
+
 def test_how_it_was_run_is_told_of_the_method_and_not_of_its_ablation(implemented):
     keep(
         implemented,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import fmean
 from typing import Any
 
 from pygments import highlight
@@ -106,12 +107,27 @@ def _group(catalog: Catalog, runs: Runs, comparison: Comparison, paper_id: str) 
         "blind": guesses(comparison),
         "methods": runs.methods,
         "ablations": [shown(catalog, row) for row in ablations],
+        "measures": _measures([row for row in (own, *ablations) if row]),
         "facts": _facts(catalog, first),
         "trials": _tried(runs, paper_id, comparison.budget),
         "baseline_trials": len(of_budget(runs.trials.get(BASELINE, ()), comparison.budget)),
         "untuned": _untuned(runs, own, comparison.budget) if own else [],
         "notes": list(dict.fromkeys(notes)),
     }
+
+
+def _measures(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """What a method measures beside top-1, of it and its ablations in turn, in percent; None where it measures nothing."""
+    names = dict.fromkeys(name for row in rows for record in row.runs for name in record.outcome.measures)
+    if not names:
+        return None
+    return {"of": [row.label for row in rows], "rows": [(name, [_of_seeds(row, name) for row in rows]) for name in names]}
+
+
+def _of_seeds(row: Row, name: str) -> dict[str, Any] | None:
+    """The mean over seeds of one measure, and that of each; None where a run hasn't measured it."""
+    values = [100 * record.outcome.measures[name] for record in row.runs if name in record.outcome.measures]
+    return {"mean": fmean(values), "seeds": values} if len(values) == len(row.runs) else None
 
 
 def shown(catalog: Catalog, row: Row) -> dict[str, Any]:
