@@ -225,7 +225,7 @@ def test_a_variant_of_a_file_is_recorded_as_one(finch, tmp_path):
 
 @pytest.mark.parametrize("paper", implemented())
 def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, own_images, tmp_path, cache, paper):
-    more = ["--set", "classes_per_batch=3"] if paper == "api-net" else []
+    more = ["--set", "classes_per_batch=3"] if paper in ("api-net", "cin") else []
     options = ["--dataset", "folder", "--data", own_images, "--set", "epochs=1", "--set", "batch_size=6", "--threads", "1", "--workers", "0", *more]
     assert finch(paper, *options, "--records", tmp_path)[0] == 0
     ((_, record),) = records.read_all(tmp_path / paper)
