@@ -156,8 +156,9 @@ class MAMC(Method):
             "backbone": "finch_resnet",  # O
             "width": 128,  # O an eighth
             "lr": 6e-3,  # O the baseline's
-            "backbone_lr": 3e-3,  # O the baseline's
+            "backbone_lr": 6e-3,  # O
             "weight_decay": 0.5,  # O the baseline's
+            "constraint_weight": 5e-3,  # O
         }
     }
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from implementations.common.method import Classes, Terms
-from implementations.fgn_flamingo import FGN, LevelHeads, Settings
+from implementations.common.method import Terms
+from implementations.fgn_flamingo import FGN, LevelHeads
 
 
 class FlatHead(FGN):
@@ -18,9 +18,8 @@ class FlatHead(FGN):
     Tells what coarse labels are worth, and whether they harm the finest level.
     """
 
-    def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
-        super().__init__(classes, backbone, recipe)
-        self.heads = LevelHeads(backbone.channels[-1], [len(classes)], recipe.hidden)
+    def heads_of(self, channels: int, classes: Sequence[int]) -> LevelHeads:
+        return LevelHeads(channels, classes[-1:], self.recipe.width * len(classes))
 
     def losses(self, images: Tensor, labels: Tensor) -> Terms:
         return {"cross-entropy": F.cross_entropy(self(images), labels)}
@@ -37,8 +36,8 @@ class SharedEmbedding(FGN):
     """
 
     @staticmethod
-    def read(embedding: Tensor, levels: int) -> list[Tensor]:
-        return [embedding] * levels
+    def read(slices: Tensor) -> list[Tensor]:
+        return [slices.flatten(1)] * slices.shape[1]
 
 
 class NoStops(FGN):
@@ -48,6 +47,5 @@ class NoStops(FGN):
     """
 
     @staticmethod
-    def read(embedding: Tensor, levels: int) -> list[Tensor]:
-        width = embedding.shape[1]
-        return [embedding[:, start:] for start in range(0, width, width // levels)]
+    def read(slices: Tensor) -> list[Tensor]:
+        return [slices[:, level:].flatten(1) for level in range(slices.shape[1])]

@@ -91,7 +91,8 @@ def folder(root: Path, share: float = 0.1) -> Data:
     if not root.is_dir():
         raise Usage(f"{root}: no such folder; expected one that holds train/<class>/… and test/<class>/…")
     names = _classes_of(root / "train")
-    coarse = hierarchy.read(root / hierarchy.FILE, names) if (root / hierarchy.FILE).exists() else {}
+    labels = root / hierarchy.FILE
+    coarse = hierarchy.read(labels, names) if labels.exists() or labels.is_symlink() else {}
     train, test = _files(root / "train", names), _files(root / "test", names)
     if (root / "val").is_dir():
         validation = _files(root / "val", names)
@@ -124,7 +125,7 @@ def _files(folder: Path, names: Sequence[str]) -> list[tuple[Path, int]]:
         raise Fault(f"{folder}: no such folder; expected one folder a class, named as in train/")
     unknown = sorted({path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")} - set(names))
     if unknown:
-        raise Fault(f"{folder / unknown[0]}: a class that train/ doesn't have; its classes are {', '.join(names[:5])}, …")
+        raise Fault(f"{folder / unknown[0]}: a class that train/ doesn't have; its classes are {hierarchy.listed(names)}")
     files = [
         (path, label)
         for label, name in enumerate(names)

@@ -40,7 +40,8 @@ Update = Callable[[Callable[[Tensor, Tensor], Terms], Tensor, Tensor], Terms]
 class Classes:
     """The classes of a dataset: their names, and per coarser level (order, family, …) the coarse class of each.
 
-    Levels go from coarse to fine, and each class of one lies in one class of the level before. Raises ValueError for others.
+    Coarse classes are numbered from 0, at least two a level. Levels go from coarse to fine, and each class of one lies in one
+    class of the level before. Raises ValueError for others.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,10 @@ class Classes:
         for level, parents in self.coarse.items():
             if len(parents) != len(self.names):
                 raise ValueError(f"{level!r} has the coarse class of {len(parents)} classes, expected of all {len(self.names)}")
+            if min(parents) < 0:
+                raise ValueError(f"{level!r} has a coarse class {min(parents)}: expected numbers from 0")
+            if len(set(parents)) < 2:
+                raise ValueError(f"{level!r} has one coarse class: expected at least 2, or there is nothing to tell apart")
         for (before, coarser), (level, finer) in itertools.pairwise(self.coarse.items()):
             if len(set(zip(coarser, finer, strict=True))) > len(set(finer)):
                 raise ValueError(

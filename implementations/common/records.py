@@ -122,6 +122,7 @@ class Outcome(_Model):
     blind: dict[str, Pointing] | None
     """The same of guesses that don't look at the image (evaluate.blind_guesses)."""
     measures: dict[str, float]
+    """Further shares (Method.measure), from 0 to 1."""
     best_on_test: Share | None
     """The best of all epochs on the test images, where it was asked for: never the result."""
     best_validation: Share | None

@@ -49,16 +49,16 @@ def tell(console: Console, record: Record, path: Path, baseline: Record | None, 
 
 
 def _beside(record: Record) -> str:
-    """What else was measured, in a line."""
+    """What else was measured, in a line: shares first, then costs."""
     outcome, compute = record.outcome, record.compute
+    shares = {"the family right on": outcome.family_top1} if outcome.family_top1 is not None else {}
     facts = [
+        *(f"{name} {100 * share:.1f}%" for name, share in (shares | outcome.measures).items()),
         f"{outcome.parameters / 1e6:.2f} M parameters",
         f"{outcome.flops / 1e6:.1f} M FLOPs an image (matmul, convolution, attention)",
         f"trained in {compute.seconds:.0f} s on {compute.device}, {compute.threads} threads (machine not necessarily idle)",
     ]
-    if outcome.family_top1 is not None:
-        facts.insert(0, f"the family right on {100 * outcome.family_top1:.1f}%")
-    return "; ".join(facts + [f"{name} {value:.3f}" for name, value in outcome.measures.items()])
+    return "; ".join(facts)
 
 
 def tell_trial(console: Console, trial: Trial, log: Path) -> None:

@@ -90,7 +90,7 @@ def test_settings_are_values_of_any_kind_and_of_numpys_numbers():
 
 
 def test_classes_may_have_names_and_coarser_levels():
-    classes = Classes(("jay", "crow"), {"family": (0, 0)})
+    classes = Classes(("jay", "crow"), {"family": (0, 1)})
     assert PMG.build(classes, "resnet10t", input_size=64).classes is classes
 
 

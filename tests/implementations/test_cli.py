@@ -49,7 +49,7 @@ def finch(cache, monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def own_images(tmp_path_factory) -> Path:
-    """Three species of finches as folders of files."""
+    """Three species of finches as folders of files, with an order and a family of each."""
     root = tmp_path_factory.mktemp("own")
     for number, name in enumerate(("jay", "tit", "wren")):
         species = finches.family(7, number, 2)[0]
@@ -57,6 +57,8 @@ def own_images(tmp_path_factory) -> Path:
             (root / split / name).mkdir(parents=True)
             for index in range(count):
                 Image.fromarray(finches.draw(species, finches.generator(split, number, index)).pixels).save(root / split / name / f"{index}.png")
+    order, family = "{large: [jay], small: [tit, wren]}", "{crows: [jay], tits: [tit], wrens: [wren]}"
+    (root / "classes.yaml").write_text(f"order: {order}\nfamily: {family}\n", encoding="utf-8")
     return root
 
 
@@ -223,12 +225,13 @@ def test_a_variant_of_a_file_is_recorded_as_one(finch, tmp_path):
 
 @pytest.mark.parametrize("paper", implemented())
 def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, own_images, tmp_path, cache, paper):
-    more = ["--set", "classes_per_batch=3"] if paper == "api-net" else []
+    more = ["--set", "classes_per_batch=3"] if paper in ("api-net", "cin") else []
     options = ["--dataset", "folder", "--data", own_images, "--set", "epochs=1", "--set", "batch_size=6", "--threads", "1", "--workers", "0", *more]
     assert finch(paper, *options, "--records", tmp_path)[0] == 0
     ((_, record),) = records.read_all(tmp_path / paper)
     assert (record.dataset.classes, record.dataset.train, record.dataset.validation, record.dataset.test) == (3, 15, 3, 6)
     assert record.outcome.pointing is None
+    assert all(0 <= share <= 1 for share in record.outcome.measures.values())
     checkpoint = newest(cache / "runs" / paper, own_images.name)
     picture = tmp_path / "seen.webp"
     code, said = finch(paper, "predict", own_images / "test" / "jay" / "0.png", own_images / "test" / "tit" / "1.png", "--checkpoint", checkpoint, "--evidence", picture)
@@ -239,6 +242,18 @@ def test_every_method_trains_on_ones_own_images_and_says_what_is_on_one(finch, o
     assert shares[:3] == sorted(shares[:3], reverse=True)
     with Image.open(picture) as drawn:
         assert drawn.width == 2 * 200 + 8
+
+
+def test_a_run_with_two_coarser_levels_is_recorded_with_its_fingerprint(finch, own_images, tmp_path, monkeypatch):
+    """The fingerprint is of the method on classes of its own, which have one coarser level."""
+    monkeypatch.setattr(fingerprint, "of", FINGERPRINT)
+    options = ["--dataset", "folder", "--data", own_images, "--set", "epochs=1", "--set", "batch_size=6", "--threads", "1", "--workers", "0"]
+    code, said = finch("fgn-flamingo", *options, "--set", "width=5", "--records", tmp_path)
+    assert code == 0
+    ((_, record),) = records.read_all(tmp_path / "fgn-flamingo")
+    assert f"order top-1 {100 * record.outcome.measures['order top-1']:.1f}%" in said
+    assert record.outcome.measures.keys() >= {"order top-1", "family top-1", "levels agree"}
+    assert record.fingerprint["computed"]["losses"][0]["terms"].keys() == {"family cross-entropy", "cross-entropy"}
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,9 @@ SIX = Classes(tuple("abcdef"), {"order": (0, 0, 0, 0, 1, 1), "family": (0, 0, 1,
 ORDER, FAMILY, SPECIES = slice(0, 2), slice(2, 4), slice(4, 6)
 
 
-def six_numbers() -> torch.Tensor:
-    return tensor([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]], requires_grad=True)
+def six_numbers(levels: int = 3) -> torch.Tensor:
+    """One image's slices, (1, levels, 6 / levels)."""
+    return torch.arange(1.0, 7.0).view(1, levels, -1).requires_grad_()
 
 
 def answering(method: FGN, *levels: list[int]) -> FGN:
@@ -40,32 +41,34 @@ def answering(method: FGN, *levels: list[int]) -> FGN:
 
 
 def test_a_head_reads_its_own_slice_and_all_finer_ones():
-    assert [one.tolist() for one in level_inputs(six_numbers(), 3)] == [[[1, 2, 3, 4, 5, 6]], [[3, 4, 5, 6]], [[5, 6]]]
-    assert [one.tolist() for one in level_inputs(six_numbers(), 2)] == [[[1, 2, 3, 4, 5, 6]], [[4, 5, 6]]]
+    assert [one.tolist() for one in level_inputs(six_numbers())] == [[[1, 2, 3, 4, 5, 6]], [[3, 4, 5, 6]], [[5, 6]]]
+    assert [one.tolist() for one in level_inputs(six_numbers(2))] == [[[1, 2, 3, 4, 5, 6]], [[4, 5, 6]]]
 
 
 @pytest.mark.parametrize(("level", "own"), [(0, ORDER), (1, FAMILY), (2, SPECIES)])
 def test_its_gradient_stops_before_every_slice_but_its_own(level, own):
     given = six_numbers()
-    level_inputs(given, 3)[level].square().sum().backward()
+    level_inputs(given)[level].square().sum().backward()
     expected = torch.zeros(1, 6)
-    expected[:, own] = 2 * given.detach()[:, own]
-    assert torch.equal(given.grad, expected)
+    expected[:, own] = 2 * given.detach().flatten(1)[:, own]
+    assert torch.equal(given.grad.flatten(1), expected)
 
 
 def test_one_level_is_a_plain_classifier_on_the_whole_embedding():
-    given = six_numbers()
-    (whole,) = level_inputs(given, 1)
-    assert torch.equal(whole, given)
+    given = six_numbers(1)
+    (whole,) = level_inputs(given)
+    assert torch.equal(whole, given[:, 0])
     whole.sum().backward()
-    assert given.grad.tolist() == [[1] * 6]
+    assert given.grad.tolist() == [[[1] * 6]]
 
 
-def test_an_embedding_that_cant_be_cut_into_equal_slices_is_refused_with_a_length_that_can():
-    with pytest.raises(ValueError, match=r"^an embedding of 8 numbers can't be cut into 3 equal slices.*such as 9$"):
-        level_inputs(torch.zeros(1, 8), 3)
-    with pytest.raises(Usage, match="can't be cut into 3 equal slices, one a level; expected a multiple, such as 9"):
-        build(FGN, classes=SIX, hidden=8)
+def test_the_demos_recipe_goes_with_any_number_of_levels():
+    width = FGN.demo["cnn"]["width"]
+    for levels in range(1, 5):
+        method = build(FGN, classes=Classes(tuple("abcd"), {f"level {number}": (0, 0, 1, 1) for number in range(levels)}))
+        assert [head.in_features for head in method.heads.heads] == [width * left for left in range(levels + 1, 0, -1)]
+        assert method.heads.embed[1].out_features == width * (levels + 1)
+        assert [len(one[0]) for one in method.eval().levels(images())] == [2] * levels + [4]
 
 
 def test_the_papers_heads_on_birds_read_600_400_and_200_numbers():
@@ -85,18 +88,18 @@ def test_answers_of_equal_certainty_cost_the_sum_of_the_levels_logarithms():
 
 
 def test_a_coarse_answer_depends_on_the_finer_slices_and_a_fine_one_not_on_the_coarser():
-    heads = LevelHeads(4, [2, 3, 6], hidden=6).eval()
-    given = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
-    before = [head(one) for head, one in zip(heads.heads, level_inputs(given, 3), strict=True)]
-    for changed, expected in ((SPECIES, [True, True, True]), (FAMILY, [True, True, False]), (ORDER, [True, False, False])):
+    heads = LevelHeads(4, [2, 3, 6], width=2).eval()
+    given = torch.randn(5, 3, 2, generator=torch.Generator().manual_seed(0))
+    before = [head(one) for head, one in zip(heads.heads, level_inputs(given), strict=True)]
+    for changed, expected in ((2, [True, True, True]), (1, [True, True, False]), (0, [True, False, False])):
         other = given.clone()
         other[:, changed] += 1
-        after = [head(one) for head, one in zip(heads.heads, level_inputs(other, 3), strict=True)]
+        after = [head(one) for head, one in zip(heads.heads, level_inputs(other), strict=True)]
         assert [not torch.equal(one, two) for one, two in zip(before, after, strict=True)] == expected
 
 
 def test_each_term_reaches_its_own_head_and_through_its_own_slice_all_that_lies_before():
-    method = build(FGN, pretrained=True, classes=SIX, hidden=12)
+    method = build(FGN, pretrained=True, classes=SIX, width=4)
     terms = method.losses(images(6), labels(6))
     assert list(terms) == ["order cross-entropy", "family cross-entropy", "cross-entropy"]
     every = {name for name, _ in method.named_parameters()}
@@ -109,7 +112,7 @@ def test_each_term_reaches_its_own_head_and_through_its_own_slice_all_that_lies_
 
 
 def test_each_term_is_the_cross_entropy_of_its_levels_labels():
-    method = build(FGN, classes=SIX, hidden=12).eval()
+    method = build(FGN, classes=SIX, width=4).eval()
     classes = tensor([0, 2, 3, 5])
     order, family, species = method.levels(images())
     expected = [F.cross_entropy(order, tensor([0, 0, 0, 1])), F.cross_entropy(family, tensor([0, 1, 1, 2])), F.cross_entropy(species, classes)]
@@ -156,7 +159,7 @@ def test_classes_without_a_coarser_level_are_refused_with_the_lines_that_would_g
 
 
 def test_a_checkpoint_brings_its_hierarchy_along(tmp_path):
-    method = build(FGN, classes=SIX, hidden=12).eval()
+    method = build(FGN, classes=SIX, width=4).eval()
     checkpoints.save(tmp_path / "final.safetensors", method, SIX)
     loaded = look.load(FGN, tmp_path / "final.safetensors").eval()
     assert loaded.classes == SIX
@@ -174,7 +177,7 @@ def test_the_papers_rates_fall_by_a_cosine_in_stairs_of_an_epoch():
 
 def test_each_levels_own_answer_the_finest_answers_parents_and_their_agreement_are_measured():
     # True species 0, 2, 4, 5. The finest answers 1, 0, 4, 5 are of families 0, 0, 2, 2 and orders 0, 0, 1, 1.
-    method = answering(build(FGN, classes=SIX, hidden=12), [0, 0, 1, 0], [0, 1, 2, 2], [1, 0, 4, 5])
+    method = answering(build(FGN, classes=SIX, width=4), [0, 0, 1, 0], [0, 1, 2, 2], [1, 0, 4, 5])
     assert method.measure([(images(), tensor([0, 2, 4, 5]))]) == {
         "order top-1": 0.75,
         "family top-1": 1.0,
@@ -223,7 +226,7 @@ def test_looking_leaves_no_gradient_behind():
 
 
 def test_the_lines_of_the_site_are_the_methods_loss():
-    method = build(FGN, hidden=256)
+    method = build(FGN, width=128)
     names = {"pooled": torch.randn(8, 512), "labels": labels(8), "classes": 4, "parents": tensor(FOUR.coarse["family"])}
     code = read(FOLDER / "fgn-flamingo.md").code
     exec(code, names)  # noqa: S102 - the lines that the site shows
@@ -233,18 +236,22 @@ def test_the_lines_of_the_site_are_the_methods_loss():
 
 
 def test_the_flat_head_is_trained_by_fine_labels_alone_and_its_answers_are_mapped():
-    method = build(FlatHead, classes=SIX, hidden=12, pretrained=True)
+    method = build(FlatHead, classes=SIX, width=4, pretrained=True)
     terms = method.losses(images(6), labels(6))
     assert list(terms) == ["cross-entropy"]
     assert torch.equal(terms["cross-entropy"], F.cross_entropy(method(images(6)), labels(6)))
     assert reached(method, terms["cross-entropy"]) == {name for name, _ in method.named_parameters()}
     assert [(head.in_features, head.out_features) for head in method.heads.heads] == [(12, 6)]
+    torch.manual_seed(0)
+    alone = LevelHeads(128, [6], width=12)  # drawn first, as FGN's: no other heads are drawn and thrown away
+    torch.manual_seed(0)
+    assert all(torch.equal(*pair) for pair in zip(alone.parameters(), FlatHead(SIX, method.backbone, method.recipe).heads.parameters(), strict=True))
     measured = answering(method, [1, 0, 4, 5]).measure([(images(), tensor([0, 2, 4, 5]))])
     assert measured == {"order top-1 by mapping": 1.0, "family top-1 by mapping": 0.75}
 
 
 def test_a_shared_embedding_is_read_and_shaped_whole_by_every_head():
-    method = build(SharedEmbedding, classes=SIX, hidden=12, pretrained=True)
+    method = build(SharedEmbedding, classes=SIX, width=4, pretrained=True)
     assert [head.in_features for head in method.heads.heads] == [12, 12, 12]
     for term in method.losses(images(6), labels(6)).values():
         (gradient,) = torch.autograd.grad(term, method.heads.embed[1].weight, retain_graph=True)
@@ -253,7 +260,7 @@ def test_a_shared_embedding_is_read_and_shaped_whole_by_every_head():
 
 def test_without_stops_the_heads_read_the_same_and_shape_the_finer_slices_too():
     given = six_numbers()
-    for level, (stopped, free) in enumerate(zip(level_inputs(given, 3), NoStops.read(given, 3), strict=True)):
+    for level, (stopped, free) in enumerate(zip(level_inputs(given), NoStops.read(given), strict=True)):
         assert torch.equal(stopped, free)
         (gradient,) = torch.autograd.grad(free.sum(), given)
-        assert gradient.tolist() == [[0] * 2 * level + [1] * (6 - 2 * level)]
+        assert gradient.tolist() == [[[0, 0]] * level + [[1, 1]] * (3 - level)]

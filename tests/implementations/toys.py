@@ -124,7 +124,7 @@ class SoftTree(Toy):
         self.leaves.copy_((self.leaves + evidence - self.at_start / PER_EPOCH).clamp_min(0))
 
     def measure(self, test):
-        return {"leaves kept": float(self.kept_leaves.sum())}
+        return {"leaves kept": float(self.kept_leaves.double().mean())}
 
 
 class Alternating(Toy):
