@@ -142,8 +142,8 @@ class DAM(Method):
         "cnn": {
             "backbone": "finch_resnet",  # O
             "width": 64,  # O half of the channels
-            "lr": 1.2e-2,  # O
-            "backbone_lr": 3e-3,  # O the baseline's
+            "lr": 1.2e-2,  # O trials on validation
+            "backbone_lr": 3e-3,  # O trials on validation, and the baseline's
             "proxy_lr": 6e-2,  # O ten times the embedding's
             "weight_decay": 0.5,  # O the baseline's
         }
