@@ -3,17 +3,17 @@
 An embedding that is to retrieve images of new classes needs many elements that tell something. A loss on the whole embedding has
 little left to teach once a few of them separate the training images; the others stay nearly untrained. DAM looks for the elements
 that a loss has already trained and lets it work on the others, again and again, so that discrimination spreads over all of them.
-It stands beside losses with a proxy for each class as well as beside those on pairs of images.
 
-Certain (abstract): this idea, both kinds of loss, retrieval on classes that no training saw. No code is public and we couldn't
-read the full text, so how it is done is ours.
+Certain (abstract): this idea, beside losses with a proxy for each class and beside those on pairs of images, and retrieval on
+classes that no training saw. No code is public and we couldn't read the full text, so how it is done is ours.
 Kept: a proxy loss on the whole embedding and the same one on insufficiently trained elements alone; the elements are chosen anew
 in each step, without gradient; the test pass is that of the base loss.  Left out: losses on pairs of images.
 Assumed: an element's part in the margin over the nearest wrong class says how well it is trained; the better half of an image's
 elements is masked in embedding and proxies, and what is left goes back to length 1; both losses have one scale and weight; they
 are cross-entropies on scaled cosines; recipe and backbone. What it looks at is the class activation map by cosine.
 Where paper and code differ: there is no code.  `measure` reports Recall@1, on Finch's birds also that of unseen species.
-Catalog: catalog/papers/dam.yaml.  Every number below carries its source: P = paper, C = official code, O = ours.
+A step is one pass over the batch; python -m benchmarks.steps times it.
+Catalog: catalog/papers/dam.yaml.  Every number below carries its source: O = ours.
 """
 
 from __future__ import annotations
@@ -89,9 +89,10 @@ def losses(
 def recall_at_1(embedded: Tensor, labels: Tensor) -> float:
     """Embeddings (N, D) of length 1, labels (N,) → of how many images the nearest other one is of the same class, from 0 to 1."""
     right = []
-    for rows in torch.arange(len(labels), device=labels.device).split(1024):
-        near = (embedded[rows] @ embedded.T).scatter(1, rows[:, None], -torch.inf).argmax(1)
-        right.append(labels[near] == labels[rows])
+    with full_precision(embedded):  # in bf16 many neighbours would be equally near
+        for rows in torch.arange(len(labels), device=labels.device).split(1024):
+            near = (embedded[rows] @ embedded.T).scatter(1, rows[:, None], -torch.inf).argmax(1)
+            right.append(labels[near] == labels[rows])
     return torch.cat(right).double().mean().item()
 
 
@@ -141,8 +142,8 @@ class DAM(Method):
         "cnn": {
             "backbone": "finch_resnet",  # O
             "width": 64,  # O half of the channels
-            "lr": 1.2e-2,  # O
-            "backbone_lr": 3e-3,  # O the baseline's
+            "lr": 1.2e-2,  # O trials on validation
+            "backbone_lr": 3e-3,  # O trials on validation, and the baseline's
             "proxy_lr": 6e-2,  # O ten times the embedding's
             "weight_decay": 0.5,  # O the baseline's
         }
@@ -178,11 +179,11 @@ class DAM(Method):
         return torch.einsum("bchw,bc->bhw", features, towards).relu()
 
     def measure(self, test: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """Recall@1 among the test images and among images of unseen species, and the share of elements with δ > 0."""
+        """Recall@1 among the test images and among images of unseen species; how many elements have δ > 0 on test images."""
         embedded, labels = self.embedded(test)
-        proxies = F.normalize(self.proxies, dim=1)
-        share = (contributions(embedded, proxies, labels) > 0).double().mean().item()
-        found = {"recall@1 among test images": recall_at_1(embedded, labels), "share of elements for the class": share}
+        with full_precision(embedded):
+            share = (contributions(embedded, F.normalize(self.proxies, dim=1), labels) > 0).double().mean().item()
+        found = {"recall@1 among test images": recall_at_1(embedded, labels), "elements that add to the margin": share}
         if self.classes == SEEN:
             split = finches_split(UNSEEN, finches.images(UNSEEN))
             fed = loader(Samples(split, self.recipe.test, seed=0), InOrder(len(split), 64), workers=0, pin=False)

@@ -10,6 +10,7 @@ from torch import tensor
 from implementations import dam
 from implementations.ablations.dam import BaseLoss, RandomElements
 from implementations.common import finches
+from implementations.common.data import transform
 from implementations.dam import DAM, contributions, cosines, losses, recall_at_1, weak_elements
 from tests.implementations.tiny import build, images, labels, reached
 from tools.pages.losses import FOLDER, read
@@ -122,6 +123,16 @@ def test_trained_on_weak_elements_more_elements_speak_for_the_class():
     assert speaking[1] > speaking[0]
 
 
+def test_the_elements_that_are_masked_change_as_training_goes_on():
+    proxies, classes, chosen = embeddings(4, 8, seed=1), torch.arange(4), []
+    embedded = embeddings(4, 8).requires_grad_()
+    for _ in range(20):
+        _, weak = losses(embedded, proxies, classes, weak=lambda given, share: chosen.append(weak_elements(given, share)) or chosen[-1])
+        embedded = (embedded - 0.05 * torch.autograd.grad(weak, embedded)[0]).detach().requires_grad_()
+    assert not torch.equal(chosen[0], chosen[-1])
+    assert all((one.sum(1) == 4).all() for one in chosen)
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(ValueError, match=rf"^{share} of the elements can't be masked: expected a share from 0 \(none\) to 1"):
@@ -149,24 +160,50 @@ def test_recall_at_1_of_many_images_is_that_of_all_at_once():
     assert recall_at_1(embedded, classes) == pytest.approx((classes[near] == classes).double().mean().item())
 
 
+def test_neighbours_are_told_apart_in_full_precision_under_autocast_too():
+    angles = tensor([0.0, 0.010, 0.0205, 0.030])  # all cosines are 1 in bf16
+    embedded, classes = torch.stack([angles.cos(), angles.sin()], dim=1).double(), tensor([0, 0, 1, 1])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert recall_at_1(embedded.float(), classes) == recall_at_1(embedded, classes) == 1
+
+
 def test_unseen_species_are_none_of_those_that_something_was_trained_on():
     from implementations.common import pretrain
 
     assert dam.UNSEEN.seed not in (pretrain.SEED, finches.Spec(split="train", count=1).seed)
 
 
-def test_on_finchs_birds_the_recall_of_unseen_species_is_measured_too(monkeypatch):
-    method = build(DAM, pretrained=True).eval()
-    test = [(images(), labels()), (images().flip(3), labels())]
+def of_other_lengths(method: DAM) -> DAM:
+    """With proxies as training may leave them; they start at length 1."""
     with torch.no_grad():
-        assert "recall@1 of unseen species" not in method.measure(test)
-        monkeypatch.setattr(dam, "SEEN", method.classes)
-        monkeypatch.setattr(dam, "UNSEEN", finches.Spec(seed=2000, split="test", families=1, siblings=2, count=2))
-        found = method.measure(test)
-        birds = finches.images(dam.UNSEEN).pixels
-    assert len(birds) == 4
-    assert found["recall@1 of unseen species"] in (0, 0.25, 0.5, 0.75, 1)
-    assert 0 < found["share of elements for the class"] < 1
+        method.proxies.mul_(tensor([[0.5], [2.0], [1.0], [3.0]]))
+    return method
+
+
+@torch.no_grad()
+def test_what_is_measured_on_test_images():
+    method = of_other_lengths(build(DAM, pretrained=True).eval())
+    found = method.measure([(images(), labels()), (images().flip(3), labels())])
+    embedded, classes = method.embed(torch.cat([images(), images().flip(3)])), labels().repeat(2)
+    speaks = contributions(embedded, F.normalize(method.proxies, dim=1), classes) > 0
+    assert found == {
+        "recall@1 among test images": pytest.approx(recall_at_1(embedded, classes)),
+        "elements that add to the margin": pytest.approx(speaks.double().mean().item()),
+    }
+    assert speaks.double().mean() != 0.5
+
+
+@torch.no_grad()
+def test_on_finchs_birds_the_recall_of_unseen_species_is_measured_too(monkeypatch):
+    method = build(DAM, side=96, pretrained=True).eval()
+    monkeypatch.setattr(dam, "SEEN", method.classes)
+    monkeypatch.setattr(dam, "UNSEEN", finches.Spec(seed=2000, split="test", families=2, siblings=2, count=3))
+    found = method.measure([(images(side=96), labels())])
+    birds = torch.from_numpy(finches.images(dam.UNSEEN).pixels).permute(0, 3, 1, 2)
+    embedded = method.embed(transform(method.recipe.test)(birds))
+    right = (torch.arange(12) // 3)[(embedded @ embedded.T).fill_diagonal_(-2).argmax(1)] == torch.arange(12) // 3
+    assert found["recall@1 of unseen species"] == pytest.approx(right.double().mean().item())
+    assert found["recall@1 of unseen species"] != found["recall@1 among test images"]
 
 
 # -------------------------------------------------------------------------------------------------------- the method
@@ -190,6 +227,15 @@ def test_each_term_reaches_everything_and_its_base_is_the_classifiers_cross_entr
     assert torch.isclose(method.losses(images(), labels())["base"], F.cross_entropy(method(images()), labels()))
 
 
+def test_its_settings_are_those_of_the_losses():
+    method = build(DAM, share=0.25, scale=7.0, weak_weight=0.3).eval()
+    base, weak = losses(method.embed(images()), method.proxies, labels(), share=0.25, scale=7.0)
+    terms = method.losses(images(), labels())
+    assert torch.equal(terms["base"], base)
+    assert torch.equal(terms["weak elements"], 0.3 * weak)
+    assert torch.allclose(method(images()).abs().amax(), 7 * F.cosine_similarity(method.embed(images())[:, None], method.proxies, dim=2).abs().amax())
+
+
 def test_proxies_are_trained_at_their_own_rate():
     method = build(DAM, lr=1e-3, proxy_lr=0.5)
     rates = {group["name"]: (group["lr"], len(group["params"])) for group in method.parameter_groups()}
@@ -197,16 +243,17 @@ def test_proxies_are_trained_at_their_own_rate():
     assert rates["new layers"] == (1e-3, 1)
 
 
-def test_what_it_looks_at_adds_up_to_the_predicted_classs_product():
-    method = build(DAM, pretrained=True).eval()
-    with torch.no_grad():
-        features = method.backbone(images())[-1]
-        proxies = F.normalize(method.proxies, dim=1)
-        products = method.embedding(features.mean((2, 3))) @ proxies.T
-        towards = (proxies[products.argmax(1)] @ method.embedding.weight)[:, :, None, None]
-        whole = (features * towards).sum(1)
-        assert torch.allclose(whole.mean((1, 2)), products.amax(1), atol=1e-5)
-        assert torch.allclose(method.evidence(images()), whole.relu(), atol=1e-5)
+@torch.no_grad()
+def test_what_it_looks_at_is_what_each_place_adds_to_the_predicted_classs_product(monkeypatch):
+    method = of_other_lengths(build(DAM).eval())
+    features = torch.randn(4, method.embedding.in_features, 3, 3, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(method.backbone, "forward", lambda images: [features])  # places for and against the class
+    proxies = F.normalize(method.proxies, dim=1)[method(images()).argmax(1)]
+    places = torch.einsum("bdhw,bd->bhw", torch.einsum("bchw,dc->bdhw", features, method.embedding.weight), proxies)
+    whole = (method.embedding(features.mean((2, 3))) * proxies).sum(1)
+    assert torch.allclose(places.mean((1, 2)), whole, atol=1e-5)
+    assert (places < 0).any()
+    assert torch.allclose(method.evidence(images()), places.relu(), atol=1e-5)
 
 
 def test_the_lines_of_the_site_are_the_methods_losses():

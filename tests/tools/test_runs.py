@@ -275,10 +275,10 @@ def test_a_paper_whose_values_nobody_knows_is_implemented_without_a_claim(tree):
     entry.write_text(entry.read_text(encoding="utf-8").replace("formerly:", "implementation:\n  file: implementations/siskin.py\nformerly:"), encoding="utf-8")
     keep(tree, record("siskin", 0, [0, 0, 1, 1], dataset=FINCHES), record("siskin", 1, [0, 0, 1, 1], profile="paper"))
     html = page(tree, "papers/siskin.md")
-    assert "no value known" in html
+    assert "no value to compare with" in html
     assert carried(html) == "small-scale"
     (row,) = cells(page(tree, "checks.md"), "Verdicts on implemented papers")
-    assert row == ["Siskin 2020", "no value known", "", "small-scale", "not rechecked in this build"]
+    assert row == ["Siskin 2020", "no value to compare with", "", "small-scale", "not rechecked in this build"]
 
 
 def test_the_checks_page_has_a_row_a_paper_with_verdict_and_both_levels(implemented):
