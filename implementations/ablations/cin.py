@@ -52,3 +52,15 @@ class PlainContrast(CIN):
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
         self.interaction.scale = _Nothing()
+
+
+class FromPlainMaps(CIN):
+    """The convolution's random start made neutral: its weights start at 0, so that training starts from the map as it is.
+
+    Tells what a start that disturbs pretrained features costs.
+    """
+
+    def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
+        super().__init__(classes, backbone, recipe)
+        nn.init.zeros_(self.interaction.conv.weight)
+        nn.init.zeros_(self.interaction.conv.bias)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, tensor
 
-from implementations.ablations.cin import NoPairs, PlainContrast, UniformWeights
+from implementations.ablations.cin import FromPlainMaps, NoPairs, PlainContrast, UniformWeights
 from implementations.cin import CIN, ChannelInteraction, WholeMapLinear, complementary, contrastive, pairs
 from tests.implementations.tiny import build, images, labels, reached
 
@@ -341,3 +341,11 @@ def test_in_the_plain_contrast_completed_maps_are_compared():
     plain, features, (first, second) = build(PlainContrast), randn(8, 128, 4, 4).float(), pairs(labels(8))
     completed = plain.interaction.complete(features)
     assert torch.allclose(compared(plain.interaction, features, labels(8)), completed[torch.cat([first, second])], atol=1e-5)
+
+
+def test_from_plain_maps_training_starts_from_the_map_as_it_is_and_the_interaction_is_trained():
+    method = build(FromPlainMaps)
+    features = randn(8, 128, 4, 4).float()
+    assert torch.equal(method.interaction.complete(features), features)
+    method.losses(images(8), labels(8))["cross-entropy"].backward()
+    assert method.interaction.conv.weight.grad.abs().max() > 0
