@@ -129,7 +129,7 @@ CODE = {
         ((f"{COMMON}/evaluate.py", "gradient.abs()", "gradient.relu()"), ["harness.computed.pointing.input gradient"]),
     ],
     "what it looks at, and the guesses": [
-        ((API_NET, "return torch.einsum", "return 2 * torch.einsum"), ["fingerprint.computed.maps.evidence.mean"]),
+        ((API_NET, "return class_activation_map", "return 2 * class_activation_map"), ["fingerprint.computed.maps.evidence.mean"]),
         ((f"{COMMON}/evaluate.py", "down.T @ across).flatten().argmax()", "down.T @ across).flatten().argmin()"), ["harness.computed.blind.one fixed point: ", "harness.computed.blind.one fixed point per family: "]),
     ],
     "a shared module's behaviour": [
@@ -437,7 +437,7 @@ def tuned(runs: list[records.Record], **logs: list[records.Trial]) -> dict[str, 
 def test_a_method_is_held_against_the_baselines_trials_under_its_own_budget_alone():
     runs = [of_recipe("transfg", patch_stride=6), of_recipe("baseline"), of_recipe("baseline", changes=("patch_stride=6",), patch_stride=6)]
     assert tuned(runs, transfg=AT_STRIDE, baseline=PLAIN + AT_STRIDE) == {"transfg": [], "baseline": []}
-    few = tuned(runs, transfg=AT_STRIDE, baseline=PLAIN + AT_STRIDE[:1])
+    few = tuned(runs, transfg=AT_STRIDE[::-1], baseline=PLAIN + AT_STRIDE[:1])
     assert few == {"transfg": ["unequal trials: finch_vit, stride 6, 15 epochs at 96 px: it has 3 trials of its recipe, the baseline has 1: both need the same number"], "baseline": []}
 
 
