@@ -153,12 +153,12 @@ class CIN(Method):
     demo = {
         "cnn": {
             "backbone": "finch_resnet",  # O
-            "classes_per_batch": 8,  # O of 32, 4 images each
+            "classes_per_batch": 16,  # O of 32, 2 images each
             "width": 32,  # O a quarter of the channels, as 512 of 2,048
-            "contrastive_weight": 0.5,  # O a quarter
+            "contrastive_weight": 0.1,  # O
             "lr": 6e-3,  # O the baseline's
             "backbone_lr": 3e-3,  # O the baseline's
-            "weight_decay": 0.5,  # O the baseline's
+            "weight_decay": 0.05,  # O
         }
     }
 
