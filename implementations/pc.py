@@ -12,7 +12,7 @@ formed in what a process sees at once: the code's 48 images a step go through th
 authors' tools offer (other distances, inner layers, entropic confusion, which belongs to a later paper of theirs).
 Assumed: the weight is the low end of the README's range, 0.1·N to 0.2·N for N classes, taken as one for probabilities: 20 on CUB,
 3.2 on the demo's 32 species. No file trains DenseNet-161 on CUB; its settings are those for FGVC-Aircraft. What the network looks
-at is the class activation map of its test pass.
+at is the class activation map of its test pass.  A step is one pass over the batch; python -m benchmarks.steps times it.
 Where paper and code differ: the paper is followed. The PyTorch code doesn't square the distance, the Caffe tool compares absolute
 logits, and both count pairs of one class, too. The author advises probabilities (issue 2), but says that a weight of 0.01 on the
 Caffe tool's logits is the paper's form (issue 3): which form the published numbers are from isn't certain.
