@@ -12,7 +12,7 @@ interactions; |W_A − η·W_B| with η by one linear layer on both mixes; the l
 Kept: all of this.  Left out: Hawkeye's smoothed labels and augmentation, and its division of products by the number of positions,
 which makes all weights nearly equal.  Where paper and code differ: there is no official code.
 Assumed: batches of a few classes; half of the pairs are of one class, half of two, each image in one pair where classes' sizes
-allow it (Hawkeye has no pair of one class, and its contrastive loss is always 0); both layers that see whole maps divide them by
+are even (Hawkeye has no pair of one class, and its contrastive loss is always 0); both layers that see whole maps divide them by
 the root of their size, or the loss diverges at usual rates; Hawkeye's optimiser and epochs, the baseline's images. Evidence is
 the completed map's class activation map, and a second map SCI's share.  A step is one pass of the backbone, two of φ.
 Catalog: catalog/papers/cin.yaml.  Every number below carries its source: P = paper, as notes and Hawkeye quote it, O = ours.
@@ -79,7 +79,11 @@ class WholeMapLinear(nn.Linear):
 
 
 class ChannelInteraction(nn.Module):
-    """Both interactions on maps (B, C, h, w), C = `channels`, h·w = `positions`; `width` numbers embed each image of a pair."""
+    """Both interactions on maps (B, C, h, w), C = `channels`, h·w = `positions`; `width` numbers embed each image of a pair.
+
+    Pairs need two classes or more in a batch, each with two images or more. Raises ValueError for another number of labels than
+    maps. The module stays in float32 or better; autocast is fine.
+    """
 
     def __init__(self, channels: int, positions: int, width: int = 512, margin: float = 0.5) -> None:
         super().__init__()
@@ -100,6 +104,8 @@ class ChannelInteraction(nn.Module):
 
     def forward(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h, w), (B,) → completed maps (B, C, h, w), to be classified, and the contrastive loss of the batch's pairs."""
+        if len(labels) != len(features):
+            raise ValueError(f"{len(labels)} labels for {len(features)} maps: expected as many")
         weights, mixed = self.mix(features)
         first, second = pairs(labels)
         own, other = torch.cat([first, second]), torch.cat([second, first])
@@ -155,15 +161,18 @@ class CIN(Method):
             "backbone": "finch_resnet",  # O
             "classes_per_batch": 16,  # O of 32, 2 images each
             "width": 32,  # O a quarter of the channels, as 512 of 2,048
-            "contrastive_weight": 0.1,  # O
+            "contrastive_weight": 0.1,  # O trials on validation: a twentieth
             "lr": 6e-3,  # O the baseline's
             "backbone_lr": 3e-3,  # O the baseline's
-            "weight_decay": 0.05,  # O
+            "weight_decay": 0.05,  # O trials on validation
         }
     }
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
+        if not 2 <= recipe.classes_per_batch <= recipe.batch_size // 2:
+            found, most = recipe.classes_per_batch, recipe.batch_size // 2
+            raise ValueError(f"classes_per_batch is {found}, expected from 2 to {most}: pairs need two classes, and two images of each")
         channels, (height, width) = backbone.channels[-1], backbone.sizes[-1]
         self.interaction = ChannelInteraction(channels, height * width, recipe.width, recipe.margin)
         self.classifier = nn.Linear(channels, len(classes))

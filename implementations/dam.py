@@ -18,6 +18,7 @@ Catalog: catalog/papers/dam.yaml.  Every number below carries its source: O = ou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,7 @@ def weak_elements(contributed: Tensor, share: float) -> Tensor:
 
     One element at least is left.
     """
-    masked = min(int(share * contributed.shape[1]), contributed.shape[1] - 1)
+    masked = min(math.floor(share * contributed.shape[1] + 1e-9), contributed.shape[1] - 1)  # 0.29 · 100 is below 29
     return torch.ones_like(contributed, dtype=torch.bool).scatter(1, contributed.topk(masked).indices, False)
 
 
@@ -87,7 +88,12 @@ def losses(
 
 
 def recall_at_1(embedded: Tensor, labels: Tensor) -> float:
-    """Embeddings (N, D) of length 1, labels (N,) → of how many images the nearest other one is of the same class, from 0 to 1."""
+    """Embeddings (N, D) of length 1, labels (N,) → of how many images the nearest other one is of the same class, from 0 to 1.
+
+    Raises ValueError for fewer than two images.
+    """
+    if len(labels) < 2:
+        raise ValueError(f"the nearest other image is asked for, expected two images or more, not {len(labels)}")
     right = []
     with full_precision(embedded):  # in bf16 many neighbours would be equally near
         for rows in torch.arange(len(labels), device=labels.device).split(1024):
@@ -144,13 +150,15 @@ class DAM(Method):
             "width": 64,  # O half of the channels
             "lr": 1.2e-2,  # O trials on validation
             "backbone_lr": 3e-3,  # O trials on validation, and the baseline's
-            "proxy_lr": 6e-2,  # O ten times the embedding's
+            "proxy_lr": 6e-2,  # O
             "weight_decay": 0.5,  # O the baseline's
         }
     }
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
+        if not (0 <= recipe.share <= 1 and recipe.scale > 0):
+            raise ValueError(f"share {recipe.share}, scale {recipe.scale}: expected a share from 0 to 1, and a scale above 0")
         self.embedding = nn.Linear(backbone.channels[-1], recipe.width, bias=False)
         self.proxies = nn.Parameter(F.normalize(torch.randn(len(classes), recipe.width), dim=1))
 

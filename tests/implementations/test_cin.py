@@ -11,6 +11,7 @@ from torch import nn, tensor
 
 from implementations.ablations.cin import FromPlainMaps, NoPairs, PlainContrast, UniformWeights
 from implementations.cin import CIN, ChannelInteraction, WholeMapLinear, complementary, contrastive, pairs
+from implementations.common.errors import Usage
 from tests.implementations.tiny import build, images, labels, reached
 
 
@@ -349,3 +350,14 @@ def test_from_plain_maps_training_starts_from_the_map_as_it_is_and_the_interacti
     assert torch.equal(method.interaction.complete(features), features)
     method.losses(images(8), labels(8))["cross-entropy"].backward()
     assert method.interaction.conv.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_a_number_of_classes_in_a_batch_that_leaves_no_pairs_is_refused(number):
+    with pytest.raises(Usage, match=rf"classes_per_batch is {number}, expected from 2 to 4: pairs need two classes"):
+        build(CIN, batch_size=8, classes_per_batch=number)
+
+
+def test_another_number_of_labels_than_maps_is_refused():
+    with pytest.raises(ValueError, match=r"^4 labels for 6 maps: expected as many$"):
+        ChannelInteraction(2, 4)(torch.rand(6, 2, 2, 2), tensor([0, 0, 1, 1]))

@@ -11,6 +11,7 @@ from implementations import dam
 from implementations.ablations.dam import BaseLoss, RandomElements
 from implementations.common import finches
 from implementations.common.data import transform
+from implementations.common.errors import Usage
 from implementations.dam import DAM, contributions, cosines, losses, recall_at_1, weak_elements
 from tests.implementations.tiny import build, images, labels, reached
 from tools.pages.losses import FOLDER, read
@@ -276,3 +277,23 @@ def test_random_elements_are_as_many_and_others_each_time():
     one, other = (RandomElements.weak(contributed, 0.5) for _ in range(2))
     assert one.sum(1).tolist() == other.sum(1).tolist() == [4] * 4
     assert not torch.equal(one, other)
+
+
+def test_gradients_of_both_losses_are_those_of_their_values():
+    embedded, proxies = embeddings(3, 6).requires_grad_(), embeddings(4, 6, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda *given: losses(*given, torch.arange(3)), (embedded, proxies))
+
+
+@pytest.mark.parametrize("settings", [{"share": 1.5}, {"share": -0.1}, {"scale": 0.0}])
+def test_settings_that_cant_be_are_refused_before_training(settings):
+    with pytest.raises(Usage, match="expected a share from 0 to 1, and a scale above 0"):
+        build(DAM, **settings)
+
+
+def test_a_share_of_which_a_product_falls_short_by_rounding_masks_that_many():
+    assert (~weak_elements(torch.rand(1, 100), 0.29)).sum() == 29
+
+
+def test_of_one_image_there_is_no_recall():
+    with pytest.raises(ValueError, match="expected two images or more, not 1"):
+        recall_at_1(embeddings(1, 4), tensor([0]))

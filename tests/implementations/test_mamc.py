@@ -20,6 +20,7 @@ from implementations.common.method import Classes
 from implementations.common.train import Settings, Trainer
 from implementations.mamc import MAMC, OSME, PerAttention, constraint, four_sets, n_pair
 from tests.implementations.tiny import build, images, labels, reached
+from tools.pages.losses import FOLDER, read
 
 SASC, SADC, DASC = "same attention, same class", "same attention, different class", "different attention, same class"
 
@@ -356,3 +357,12 @@ def test_behind_open_gates_every_attention_sees_the_map_as_it_is():
     for p in range(2):
         assert torch.allclose(method.osme.excite(features)[:, p], method.osme.scale * features.flatten(1))
     assert {name.split(".")[0] for name, _ in method.osme.named_parameters()} == {"project"}
+
+
+def test_the_lines_of_the_site_add_the_weighted_constraint_to_the_cross_entropy():
+    torch.manual_seed(0)
+    names = {"features": torch.rand(8, 512, 4, 4), "labels": torch.arange(8) // 2, "classes": 4}
+    exec(read(FOLDER / "mamc.md").code, names)  # noqa: S102 - the lines that the site shows
+    added = names["loss"] - names["cross_entropy"]
+    assert torch.isclose(added, 0.02 * sum(constraint(names["attended"], names["labels"]).values()), atol=1e-5)
+    assert added > 0
