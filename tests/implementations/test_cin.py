@@ -354,7 +354,7 @@ def test_from_plain_maps_training_starts_from_the_map_as_it_is_and_the_interacti
 
 @pytest.mark.parametrize("number", [1, 5])
 def test_a_number_of_classes_in_a_batch_that_leaves_no_pairs_is_refused(number):
-    with pytest.raises(Usage, match=rf"classes_per_batch is {number}, expected from 2 to 4: pairs need two classes"):
+    with pytest.raises(Usage, match=rf"classes_per_batch is {number}, expected 2 to 4: pairs need two classes"):
         build(CIN, batch_size=8, classes_per_batch=number)
 
 
