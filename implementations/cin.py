@@ -172,7 +172,7 @@ class CIN(Method):
         super().__init__(classes, backbone, recipe)
         if not 2 <= recipe.classes_per_batch <= recipe.batch_size // 2:
             found, most = recipe.classes_per_batch, recipe.batch_size // 2
-            raise ValueError(f"classes_per_batch is {found}, expected 2 to {most}: pairs need two classes, and two images of each")
+            raise ValueError(f"classes_per_batch is {found}, expected 2 to {most}: pairs need two classes, two images of each")
         channels, (height, width) = backbone.channels[-1], backbone.sizes[-1]
         self.interaction = ChannelInteraction(channels, height * width, recipe.width, recipe.margin)
         self.classifier = nn.Linear(channels, len(classes))
