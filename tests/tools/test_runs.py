@@ -425,7 +425,7 @@ def test_how_many_trials_a_recipe_is_the_best_of_is_said_only_where_it_is_so(imp
     log_trials(implemented, kestrel=[log[0], log[1], tried(run, "beyond", 0.4, lr=0.4)], baseline=log[:2])  # the last isn't counted
     assert said() == (
         "Recipe: the best of 3 trials on the validation images, 2 for the baseline. ",
-        "Each recipe is the best of its trials on the validation images: Baseline 2, Kestrel 3. Where counts differ by one, the extra trial went beyond the edge of the others and came out no better. ",
+        "Each recipe is the best of its trials on the validation images: Baseline 2, Kestrel 3. Where counts differ from the baseline's, the further trials came out no better than the first ones, as many as the other has. ",
     )
     log_trials(implemented, kestrel=[*log, tried(run, "<better>", 0.9, lr=0.15), tried(run, "fast", 0.2, lr=3.0)], baseline=log)
     paper, table = said()
