@@ -12,7 +12,7 @@ interactions; |W_A − η·W_B| with η by one linear layer on both mixes; the l
 Kept: all of this.  Left out: Hawkeye's smoothed labels and augmentation, and its division of products by the number of positions,
 which makes all weights nearly equal.  Where paper and code differ: there is no official code.
 Assumed: batches of a few classes; half of the pairs are of one class, half of two, each image in one pair where classes' sizes
-are even (Hawkeye has no pair of one class, and its contrastive loss is always 0); both layers that see whole maps divide them by
+allow it (Hawkeye has no pair of one class, and its contrastive loss is always 0); both layers that see whole maps divide them by
 the root of their size, or the loss diverges at usual rates; Hawkeye's optimiser and epochs, the baseline's images. Evidence is
 the completed map's class activation map, and a second map SCI's share.  A step is one pass of the backbone, two of φ.
 Catalog: catalog/papers/cin.yaml.  Every number below carries its source: P = paper, as notes and Hawkeye quote it, O = ours.
@@ -81,8 +81,8 @@ class WholeMapLinear(nn.Linear):
 class ChannelInteraction(nn.Module):
     """Both interactions on maps (B, C, h, w), C = `channels`, h·w = `positions`; `width` numbers embed each image of a pair.
 
-    Pairs need two classes or more in a batch, each with two images or more. Raises ValueError for another number of labels than
-    maps. The module stays in float32 or better; autocast is fine.
+    Pairs need two classes or more in a batch, each with two images or more; unchecked. Raises ValueError for fewer than 4
+    images, and for another number of labels than maps. The module stays in float32 or better; autocast is fine.
     """
 
     def __init__(self, channels: int, positions: int, width: int = 512, margin: float = 0.5) -> None:
@@ -105,7 +105,7 @@ class ChannelInteraction(nn.Module):
     def forward(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h, w), (B,) → completed maps (B, C, h, w), to be classified, and the contrastive loss of the batch's pairs."""
         if len(labels) != len(features):
-            raise ValueError(f"{len(labels)} labels for {len(features)} maps: expected as many")
+            raise ValueError(f"{len(labels)} labels for {len(features)} maps: expected one for each")
         weights, mixed = self.mix(features)
         first, second = pairs(labels)
         own, other = torch.cat([first, second]), torch.cat([second, first])
@@ -170,6 +170,8 @@ class CIN(Method):
 
     def __init__(self, classes: Classes, backbone: nn.Module, recipe: Settings) -> None:
         super().__init__(classes, backbone, recipe)
+        if recipe.batch_size < 4:
+            raise ValueError(f"batches of {recipe.batch_size} images give no pairs of both kinds: expected at least 4")
         if not 2 <= recipe.classes_per_batch <= recipe.batch_size // 2:
             found, most = recipe.classes_per_batch, recipe.batch_size // 2
             raise ValueError(f"classes_per_batch is {found}, expected 2 to {most}: pairs need two classes, two images of each")

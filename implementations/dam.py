@@ -93,7 +93,7 @@ def recall_at_1(embedded: Tensor, labels: Tensor) -> float:
     Raises ValueError for fewer than two images.
     """
     if len(labels) < 2:
-        raise ValueError(f"the nearest other image is asked for, expected two images or more, not {len(labels)}")
+        raise ValueError(f"Recall@1 needs two images or more, not {len(labels)}")
     right = []
     with full_precision(embedded):  # in bf16 many neighbours would be equally near
         for rows in torch.arange(len(labels), device=labels.device).split(1024):

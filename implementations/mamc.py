@@ -11,9 +11,9 @@ By the notes alone, a feature isn't its own positive and sums are divided by the
 Kept: all of this, and a layer that sees the whole map.  Left out: what Hawkeye adds (smoothed labels, its augmentation).
 Assumed: as in Hawkeye, the last block's output is excited, by layers of its sizes; the sum of the features is classified; λ; a
 batch draws its classes anew, a class's images come in turn, an epoch shows as many images as there are. A class needs two images.
-By us alone, the map is divided by the root of its number of positions for the layer that sees all, and gradients are clipped,
-without which the losses' sums over raw features diverge at this λ; the baseline's optimiser, epochs and images. What the network
-looks at is how much each position adds to the predicted class's logit; each attention's part is an evidence map, too.
+By us alone, the layer that sees the whole map has it divided by the root of its number of positions, so that rates for a pooled
+map suit it; gradients are clipped, as the losses are sums over raw features; and optimiser, epochs and images are the baseline's.
+It looks at how much each position adds to the predicted class's logit; each attention's part is an evidence map, too.
 Where paper and code differ: there is no official code. Both repositories count a feature among its own positives and average over
 all 2NP features, so that their λ weighs 1/2P of ours; Hawkeye compares features of length 1. A step is one pass of the backbone.
 Catalog: catalog/papers/mamc.yaml.  Every number below carries its source: P = paper, as notes quote it, O = ours.

@@ -50,9 +50,8 @@ a hash of all that it says but its note. Put back what was changed in it; else r
     UNEQUAL: """The recipes of method and baseline weren't tried alike.
 More trials find better recipes, whatever a method is worth; so both have as many under each budget: one backbone with its
 strides, one input size, one number of epochs. Several seeds of a recipe are one trial. Further trials of one of them aren't
-counted if they come out no better than the first ones. All are tried with the same seeds on the same number of validation images.
-python -m implementations.PAPER trials lists them; try as many recipes of the one that has
-fewer.""",
+counted if none is better than the best of its first N, where the other has N. All are tried with the same seeds on the same
+number of validation images. python -m implementations.PAPER trials lists them; try as many recipes of the one that has fewer.""",
     NOT_BEST: """A method isn't run with the best of its trials.
 Of the recipes that were tried under a budget, the one with the highest mean on the validation images is recorded; of several that
 tie, any. Put the best one into the implementation (the baseline's under strides that aren't its own into `demo_at`), and make its

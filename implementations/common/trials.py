@@ -2,10 +2,10 @@
 
 The rule: under each budget (backbone with its strides, epochs, input size) baseline and method have the same number of trials;
 the recipe is the best of them on validation; and it doesn't lie at the edge of what was tried. Further trials of one of them, as
-one beyond an edge, aren't counted if they are no better than the best of its first N, where the other has N: they can't have
-helped. Several seeds of a recipe are one trial,
-with their mean; all recipes of a budget, the baseline's too, are tried with the same seeds on the same validation images.
-Of a recipe that was tried again with a seed, as after a change of the code, the last trial counts.
+one beyond an edge, aren't counted if none is better than the best of its first N, where the other has N: they can't have helped.
+Several seeds of a recipe are one trial, with their mean; all recipes of a budget, the baseline's too, are tried with the same
+seeds on the same validation images. Of a recipe that was tried again with a seed, as after a change of the code, the last trial
+counts.
 """
 
 from __future__ import annotations

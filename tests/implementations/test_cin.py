@@ -356,8 +356,10 @@ def test_from_plain_maps_training_starts_from_the_map_as_it_is_and_the_interacti
 def test_a_number_of_classes_in_a_batch_that_leaves_no_pairs_is_refused(number):
     with pytest.raises(Usage, match=rf"classes_per_batch is {number}, expected 2 to 4: pairs need two classes"):
         build(CIN, batch_size=8, classes_per_batch=number)
+    with pytest.raises(Usage, match="batches of 3 images give no pairs of both kinds: expected at least 4"):
+        build(CIN, batch_size=3, classes_per_batch=number)
 
 
 def test_another_number_of_labels_than_maps_is_refused():
-    with pytest.raises(ValueError, match=r"^4 labels for 6 maps: expected as many$"):
+    with pytest.raises(ValueError, match=r"^4 labels for 6 maps: expected one for each$"):
         ChannelInteraction(2, 4)(torch.rand(6, 2, 2, 2), tensor([0, 0, 1, 1]))

@@ -295,5 +295,5 @@ def test_a_share_of_which_a_product_falls_short_by_rounding_masks_that_many():
 
 
 def test_of_one_image_there_is_no_recall():
-    with pytest.raises(ValueError, match="expected two images or more, not 1"):
+    with pytest.raises(ValueError, match="Recall@1 needs two images or more, not 1"):
         recall_at_1(embeddings(1, 4), tensor([0]))

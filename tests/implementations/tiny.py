@@ -67,8 +67,7 @@ def reached(method: Method, term: torch.Tensor) -> set[str]:
 @functools.cache
 def seen(kind: type[Method]) -> dict[str, torch.Tensor]:
     """What a method on pretrained weights answers, each parameter's learning rate, and the gradient that a step leaves in it."""
-    own_rate = {"head_lr": 10 * kind.recipe.lr} if hasattr(kind.recipe, "head_lr") else {}
-    method = build(kind, pretrained=True, **own_rate)
+    method = build(kind, pretrained=True)
     for name, parameter in method.named_parameters():
         if not parameter.any():  # as classifiers and embeddings may start, which hides what lies before them
             torch.nn.init.normal_(parameter, std=0.02, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))

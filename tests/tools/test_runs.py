@@ -425,7 +425,7 @@ def test_how_many_trials_a_recipe_is_the_best_of_is_said_only_where_it_is_so(imp
     log_trials(implemented, kestrel=[log[0], log[1], tried(run, "beyond", 0.4, lr=0.4)], baseline=log[:2])  # the last isn't counted
     assert said() == (
         "Recipe: the best of 3 trials on the validation images, 2 for the baseline. ",
-        "Each recipe is the best of its trials on the validation images: Baseline 2, Kestrel 3. Where a count differs from the baseline's, no trial beyond the lower of the two came out better than the best before it. ",
+        "Each recipe is the best of its trials on the validation images: Baseline 2, Kestrel 3. Where a method and the baseline have different numbers of trials, the further ones of whichever has more came out no better than the best of its first. ",
     )
     log_trials(implemented, kestrel=[*log, tried(run, "<better>", 0.9, lr=0.15), tried(run, "fast", 0.2, lr=3.0)], baseline=log)
     paper, table = said()
