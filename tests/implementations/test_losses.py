@@ -75,8 +75,8 @@ def test_what_the_lines_import_comes_with_the_packages_that_the_page_names():
     brought, new = set(), set(named)
     while new:
         brought |= new
-        needed = [line for name in new for line in importlib.metadata.requires(name) or () if "extra ==" not in line]
-        new = {re.match(r"[\w.-]+", line)[0].lower() for line in needed if Requirement(line).marker is None or Requirement(line).marker.evaluate()} - brought
+        needed = [Requirement(line) for name in new for line in importlib.metadata.requires(name) or ()]
+        new = {one.name.lower() for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})} - brought
     assert {name.replace("_", "-") for name in run.stdout.split()} <= {name.replace("_", "-") for name in brought}
 
 
